@@ -1,0 +1,157 @@
+#version 450
+// Direct convolution and its adjoint, register-blocked: no shared memory, no barrier.
+//
+//   forward: y[n, o, v, u] = b[o] + Σ_{i, k, l}  w[o, i, k, l] x[n, i, v·sy − py + k·dy, u·sx − px + l·dx]
+//   reverse: r[n, i, v, u] =        Σ_{o, k, l}  w[o, i, k, l] R[n, o, (v + py − k·dy) / sy, (u + px − l·dx) / sx]
+//            over the k, l for which the divisions leave no remainder and stay inside R
+//
+// One invocation computes BLOCK destination channels at PIXELS destination places of one image.  Tensors are
+// (N, C, H, W), dense.  Weights are packed as [group][block][source channel][k][l][BLOCK], so that a workgroup, whose
+// invocations share the block, reads them at uniform addresses.  With a stride the reverse visits the places of one
+// phase (v mod sy, u mod sx) together: then all of a workgroup's invocations take the same taps.
+//
+// variant: forward16x4 -DBLOCK=16 -DPIXELS=4
+// variant: forward16x1 -DBLOCK=16 -DPIXELS=1
+// variant: forward4x4 -DBLOCK=4 -DPIXELS=4
+// variant: reverse16x4 -DBLOCK=16 -DPIXELS=4 -DREVERSE
+// variant: reverse16x1 -DBLOCK=16 -DPIXELS=1 -DREVERSE
+// variant: reverse4x4 -DBLOCK=4 -DPIXELS=4 -DREVERSE
+#include "common.glsl"
+
+layout(local_size_x_id = 0) in;
+layout(constant_id = 1) const bool pointwise = false;  // 1×1, stride 1, no padding: source place = destination place
+
+layout(binding = 0) readonly buffer Source { float source[]; };
+layout(binding = 1) readonly buffer Weights { vec4 weights[]; };
+layout(binding = 2) readonly buffer Bias { float bias[]; };
+layout(binding = 3) buffer Destination { float destination[]; };
+
+layout(push_constant) uniform Push {
+    uint source_channels;       // of one group
+    uint source_height, source_width;
+    uint destination_channels;  // of one group
+    uint destination_height, destination_width;
+    uint groups, blocks;        // blocks: of one group
+    int kernel_y, kernel_x, stride_y, stride_x, pad_y, pad_x, dilation_y, dilation_x;
+    uint has_bias, accumulate;
+} p;
+
+const uint vectors = BLOCK / 4;
+
+void main() {
+    const uint group = gl_WorkGroupID.y / p.blocks;
+    const uint block = gl_WorkGroupID.y % p.blocks;
+#ifdef REVERSE
+    const uint phases = uint(p.stride_y * p.stride_x);
+    const uint image = gl_WorkGroupID.z / phases;
+    const uint phase = gl_WorkGroupID.z % phases;
+    const uint phase_y = phase / uint(p.stride_x);
+    const uint phase_x = phase % uint(p.stride_x);
+    const uint grid_height = (p.destination_height + uint(p.stride_y) - 1 - phase_y) / uint(p.stride_y);
+    const uint grid_width = (p.destination_width + uint(p.stride_x) - 1 - phase_x) / uint(p.stride_x);
+#else
+    const uint image = gl_WorkGroupID.z;
+    const uint grid_height = p.destination_height;
+    const uint grid_width = p.destination_width;
+#endif
+    const uint places = grid_height * grid_width;
+    const uint first = (gl_WorkGroupID.x * workgroup) * PIXELS + gl_LocalInvocationID.x;
+    if (first >= places) return;
+
+    // Places are workgroup apart, so that neighbours in a workgroup are neighbours in memory.
+    int place_y[PIXELS];
+    int place_x[PIXELS];
+    [[unroll]] for (uint q = 0; q < PIXELS; ++q) {
+        const uint at = min(first + q * workgroup, places - 1);
+#ifdef REVERSE
+        place_y[q] = int(at / grid_width) * p.stride_y + int(phase_y);
+        place_x[q] = int(at % grid_width) * p.stride_x + int(phase_x);
+#else
+        place_y[q] = int(at / grid_width);
+        place_x[q] = int(at % grid_width);
+#endif
+    }
+
+    vec4 sum[PIXELS][vectors];
+    [[unroll]] for (uint q = 0; q < PIXELS; ++q)
+        [[unroll]] for (uint v = 0; v < vectors; ++v) sum[q][v] = vec4(0.0);
+
+    const uint source_plane = p.source_height * p.source_width;
+    const uint source_base = (image * p.groups + group) * p.source_channels * source_plane;
+    const uint taps = uint(p.kernel_y * p.kernel_x);
+    const uint weight_step = taps * vectors;
+    const uint weight_base = (group * p.blocks + block) * p.source_channels * weight_step;
+
+    if (pointwise) {
+        uint at[PIXELS];
+        [[unroll]] for (uint q = 0; q < PIXELS; ++q)
+            at[q] = source_base + uint(place_y[q]) * p.source_width + uint(place_x[q]);
+        uint w = weight_base;
+        for (uint c = 0; c < p.source_channels; ++c) {
+            vec4 weight[vectors];
+            [[unroll]] for (uint v = 0; v < vectors; ++v) weight[v] = weights[w + v];
+            w += vectors;
+            [[unroll]] for (uint q = 0; q < PIXELS; ++q) {
+                const float x = source[at[q]];
+                at[q] += source_plane;
+                [[unroll]] for (uint v = 0; v < vectors; ++v) sum[q][v] += weight[v] * x;
+            }
+        }
+    } else {
+        for (int k = 0; k < p.kernel_y; ++k) {
+            for (int l = 0; l < p.kernel_x; ++l) {
+                uint at[PIXELS];
+                bool inside[PIXELS];
+#ifdef REVERSE
+                // A multiple of the stride keeps the numerator from being negative, for which % is not defined.
+                const int lift_y = p.kernel_y * p.dilation_y * p.stride_y;
+                const int lift_x = p.kernel_x * p.dilation_x * p.stride_x;
+                if ((int(phase_y) + p.pad_y - k * p.dilation_y + lift_y) % p.stride_y != 0 ||
+                    (int(phase_x) + p.pad_x - l * p.dilation_x + lift_x) % p.stride_x != 0)
+                    continue;
+#endif
+                [[unroll]] for (uint q = 0; q < PIXELS; ++q) {
+#ifdef REVERSE
+                    // Exact, for there is no remainder; a negative numerator stays negative.
+                    const int y = (place_y[q] + p.pad_y - k * p.dilation_y) / p.stride_y;
+                    const int x = (place_x[q] + p.pad_x - l * p.dilation_x) / p.stride_x;
+#else
+                    const int y = place_y[q] * p.stride_y - p.pad_y + k * p.dilation_y;
+                    const int x = place_x[q] * p.stride_x - p.pad_x + l * p.dilation_x;
+#endif
+                    inside[q] = y >= 0 && x >= 0 && y < int(p.source_height) && x < int(p.source_width);
+                    at[q] = source_base + (inside[q] ? uint(y) * p.source_width + uint(x) : 0);
+                }
+                uint w = weight_base + uint(k * p.kernel_x + l) * vectors;
+                for (uint c = 0; c < p.source_channels; ++c) {
+                    vec4 weight[vectors];
+                    [[unroll]] for (uint v = 0; v < vectors; ++v) weight[v] = weights[w + v];
+                    w += weight_step;
+                    [[unroll]] for (uint q = 0; q < PIXELS; ++q) {
+                        const float x = inside[q] ? source[at[q]] : 0.0;
+                        at[q] += source_plane;
+                        [[unroll]] for (uint v = 0; v < vectors; ++v) sum[q][v] += weight[v] * x;
+                    }
+                }
+            }
+        }
+    }
+
+    const uint plane = p.destination_height * p.destination_width;
+    [[unroll]] for (uint q = 0; q < PIXELS; ++q) {
+        if (first + q * workgroup < places) {
+            const uint place = uint(place_y[q]) * p.destination_width + uint(place_x[q]);
+            [[unroll]] for (uint j = 0; j < BLOCK; ++j) {
+                const uint channel = block * BLOCK + j;
+                if (channel < p.destination_channels) {
+                    const uint all = group * p.destination_channels + channel;
+                    const uint at = (image * p.groups * p.destination_channels + all) * plane + place;
+                    float value = sum[q][j / 4][j % 4];
+                    if (p.has_bias != 0) value += bias[all];
+                    if (p.accumulate != 0) value += destination[at];
+                    destination[at] = value;
+                }
+            }
+        }
+    }
+}

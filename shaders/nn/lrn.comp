@@ -1,0 +1,73 @@
+#version 450
+// Local response normalisation across channels (ONNX LRN) and its derivative.
+//
+//   s[c] = bias + alpha / size · Σ x[j]²  over j in c − ⌊(size − 1)/2⌋ … c + ⌈(size − 1)/2⌉
+//   forward: y[c] = x[c] · s[c]^−beta
+//   reverse: r[c] = R[c] · s[c]^−beta − 2 · alpha · beta / size · x[c] · Σ R[i] x[i] s[i]^(−beta − 1)
+//            over the i whose window holds c
+//
+// Planes of (N, C, plane); one invocation computes one element.
+//
+// variant: forward -DFORWARD
+// variant: reverse -DREVERSE
+#include "common.glsl"
+
+layout(local_size_x_id = 0) in;
+
+layout(binding = 0) readonly buffer Input { float x[]; };
+layout(binding = 1) buffer Destination { float destination[]; };
+#ifdef REVERSE
+layout(binding = 2) readonly buffer SignalBuffer { float signal[]; };
+#endif
+
+layout(push_constant) uniform Push {
+    uint items;
+    uint first;   // of the destination's elements: runs of a larger tensor
+    uint period;  // elements of x
+    int channels;
+    uint plane;
+    int below, above;
+    float alpha_over_size, beta, bias;
+    uint accumulate;
+} p;
+
+float scale(uint base, int channel) {
+    float sum = 0.0;
+    for (int j = max(channel - p.below, 0); j <= min(channel + p.above, p.channels - 1); ++j) {
+        const float value = x[base + uint(j) * p.plane];
+        sum += value * value;
+    }
+    return p.bias + p.alpha_over_size * sum;
+}
+
+// pow() may err by much more than a square root; 0.75 is what every network uses.
+float power(float s, float exponent) {
+    if (p.beta == 0.75) {
+        const float root = sqrt(s);
+        const float inverse = 1.0 / (root * sqrt(root));
+        return exponent == -0.75 ? inverse : inverse / s;
+    }
+    return pow(s, exponent);
+}
+
+void main() {
+    const uint index = linear_index();
+    if (index >= p.items) return;
+    const uint place = (p.first + index) % p.period;
+    const int channel = int(place / p.plane) % p.channels;
+    const uint base = place - uint(channel) * p.plane;
+#ifdef FORWARD
+    destination[index] = x[place] * power(scale(base, channel), -p.beta);
+#else
+    const uint signal_base = index - uint(channel) * p.plane;
+    float cross = 0.0;
+    for (int i = max(channel - p.above, 0); i <= min(channel + p.below, p.channels - 1); ++i) {
+        const uint at = uint(i) * p.plane;
+        cross += signal[signal_base + at] * x[base + at] * power(scale(base, i), -p.beta - 1.0);
+    }
+    float value = signal[index] * power(scale(base, channel), -p.beta) -
+                  2.0 * p.alpha_over_size * p.beta * x[place] * cross;
+    if (p.accumulate != 0) value += destination[index];
+    destination[index] = value;
+#endif
+}

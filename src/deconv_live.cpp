@@ -1,0 +1,244 @@
+// deconv-live: shows what a convolutional network sees.  The command line.
+#include <CLI/CLI.hpp>
+
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <iostream>
+
+#include "base/error.h"
+#include "live/headless.h"
+#include "live/listing.h"
+#include "media/source.h"
+#include "vk/device.h"
+
+namespace {
+
+using deconv::Error;
+using deconv::UsageError;
+using deconv::live::Options;
+
+constexpr std::int64_t demo_frames = 150;  // five seconds
+
+const char* const description =
+    "Shows what a convolutional network sees: the activity of a layer's channel, carried back to the pixels that\n"
+    "caused it by the deconvnet of Zeiler and Fergus.";
+
+const char* const examples = R"(Examples:
+  deconv-live                                      a camera if there is one, else the built-in demo
+  deconv-live --input photo.jpg --snapshot out.png
+  deconv-live --input clip.mp4 --layer relu3_2 --channel 17 --record out.mkv
+  deconv-live --input photo.jpg --channel cat --rule guided --snapshot cat.png
+  deconv-live --model squeezenet1.1.onnx --list-layers
+
+Files:
+  A model is an ONNX file; NAME.json beside it says how pixels become its input ("input": width, height, color, range,
+  mean, std) and names its "labels" file.
+
+With --json, standard output holds one object: device, model, model_sha256, source, layer, channel, rule, frames
+{in, processed, dropped}, stages {capture, upload, fit, forward, project, display, record: {median, p95} in
+milliseconds}, fps, memory_bytes, predictions [{index, label, probability}].
+
+Exit codes: 0 done; 1 a run that failed, and one line says why; 2 a wrong command line.)";
+
+void on_signal(int /*signal*/) {
+    // A second one does not wait.
+    if (deconv::live::stop_requested != 0) std::_Exit(130);
+    deconv::live::stop_requested = 1;
+}
+
+/// "N" or "WxH".
+void parse_size(const std::string& text, Options& options) {
+    unsigned width = 0;
+    unsigned height = 0;
+    char rest = 0;
+    if (std::sscanf(text.c_str(), "%5ux%5u%c", &width, &height, &rest) != 2) {
+        if (std::sscanf(text.c_str(), "%5u%c", &width, &rest) != 1) width = 0;
+        height = width;
+    }
+    if (width < 1 || height < 1 || width > 8192 || height > 8192) {
+        throw UsageError("--size " + text + ": a number of pixels from 1 to 8192, or two as 320x240, is needed");
+    }
+    options.input_width = static_cast<int>(width);
+    options.input_height = static_cast<int>(height);
+}
+
+/// "all", "max" or "Y,X".
+void parse_projection(const std::string& text, Options& options) {
+    using Where = deconv::nn::Selection::Where;
+    unsigned y = 0;
+    unsigned x = 0;
+    char rest = 0;
+    if (text == "all") {
+        options.where = Where::all;
+    } else if (text == "max") {
+        options.where = Where::max;
+    } else if (std::sscanf(text.c_str(), "%6u,%6u%c", &y, &x, &rest) == 2) {
+        options.where = Where::pinned;
+        options.y = static_cast<int>(y);
+        options.x = static_cast<int>(x);
+    } else {
+        throw UsageError("--projection " + text + ": all, max or a position as Y,X (for example 3,7) is needed");
+    }
+}
+
+/// Where no source was asked for: camera 0, or the demo.  Where there is no window either, something to look at.
+void choose_defaults(Options& options, bool headless_asked) {
+    if (options.camera.empty() && options.input.empty()) {
+        const std::vector<int> cameras = deconv::media::list_cameras();
+        if (cameras.empty()) {
+            options.input = "demo";
+            std::fputs("deconv-live: no camera found, showing the built-in demo (--camera or --input choose)\n", stderr);
+        } else {
+            options.camera = std::to_string(cameras.front());
+            std::fprintf(stderr, "deconv-live: camera %d (--camera or --input choose another source)\n", cameras.front());
+        }
+        const bool nothing_to_write = options.record.empty() && options.snapshot.empty() && options.raw.empty() &&
+                                      options.activations.empty() && !options.json;
+        if (nothing_to_write) {
+            options.snapshot = "deconv-live.png";
+            options.record = "deconv-live.mkv";
+        }
+        if (!headless_asked) {
+            std::fputs("deconv-live: no window in this version, running headless\n", stderr);
+        }
+    }
+    if (options.input == "demo" && options.frames == 0) options.frames = demo_frames;
+}
+
+int run(int argc, char** argv) {
+    Options options;
+    std::string size;
+    std::string projection = "all";
+    std::string start = "value";
+    std::string limits;
+    bool headless = false;
+    bool list_devices = false;
+    bool list_models = false;
+    bool list_layers = false;
+
+    CLI::App app(description, "deconv-live");
+    app.footer(examples);
+    app.set_version_flag("--version", DECONV_VERSION);
+    app.get_formatter()->column_width(34);
+    auto* camera = app.add_option("--camera", options.camera, "camera number, device path, or stream URL")
+                       ->type_name("N|PATH|URL")->group("Source");
+    app.add_option("--input", options.input,
+                   "video, image, folder of images, X.npy (float32, fed to the network as it is), or demo")
+        ->type_name("FILE|DIR|demo")->excludes(camera)->group("Source");
+    app.add_option("--frames", options.frames, "stop after so many frames (the demo alone: 150)")
+        ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 40))->group("Source");
+
+    app.add_option("--model", options.model, "a bundled network's name, or an ONNX file")
+        ->type_name("NAME|FILE.onnx")->group("Network");
+    app.add_option("--size", size, "input size of the network, where its graph allows others")
+        ->type_name("N|WxH")->group("Network");
+    app.add_option("--fit", options.fit, "how a picture fills the input: crop (default), stretch, letterbox")
+        ->transform(CLI::CheckedTransformer(std::map<std::string, deconv::image::Fit>{
+            {"crop", deconv::image::Fit::crop},
+            {"stretch", deconv::image::Fit::stretch},
+            {"letterbox", deconv::image::Fit::letterbox}}).description(""))
+        ->type_name("HOW")->group("Network");
+
+    app.add_option("--layer", options.layer, "layer by name or index, see --list-layers (default: the middle stage)")
+        ->type_name("NAME|INDEX")->group("Projection");
+    app.add_option("--channel", options.channel, "channel number, class label, strongest (default) or all")
+        ->type_name("N|LABEL|strongest|all")->group("Projection");
+    app.add_option("--projection", projection,
+                   "within the channel: all of it (default), its max only, or the position Y,X only")
+        ->type_name("all|max|Y,X")->group("Projection");
+    app.add_option("--start", start, "start with the activations' value (default), or a one in their places")
+        ->check(CLI::IsMember({"value", "one"}).description(""))->type_name("value|one")->group("Projection");
+    app.add_option("--rule", options.rule, "rectifiers on the way back: deconv (default), guided, gradient")
+        ->transform(CLI::CheckedTransformer(std::map<std::string, deconv::nn::Rule>{
+            {"deconv", deconv::nn::Rule::deconv},
+            {"guided", deconv::nn::Rule::guided},
+            {"gradient", deconv::nn::Rule::gradient}}).description(""))
+        ->type_name("RULE")->group("Projection");
+    app.add_option("--lrn", options.lrn, "LRN on the way back: identity (default), derivative")
+        ->transform(CLI::CheckedTransformer(std::map<std::string, deconv::nn::LrnReverse>{
+            {"identity", deconv::nn::LrnReverse::identity},
+            {"derivative", deconv::nn::LrnReverse::derivative}}).description(""))
+        ->type_name("HOW")->group("Projection");
+    app.add_option("--display", options.display,
+                   "signed (default; grey is zero), positive, norm (over colours), range (min to max)")
+        ->transform(CLI::CheckedTransformer(std::map<std::string, deconv::image::Display>{
+            {"signed", deconv::image::Display::signed_zero_grey},
+            {"positive", deconv::image::Display::positive},
+            {"norm", deconv::image::Display::norm},
+            {"range", deconv::image::Display::range}}).description(""))
+        ->type_name("HOW")->group("Projection");
+    app.add_option("--blur", options.blur, "smooth the norm display by a Gaussian of this many pixels")
+        ->check(CLI::Range(0.0, 100.0))->type_name("SIGMA")->group("Projection");
+
+    app.add_flag("--headless", headless, "no window")->group("Output");
+    app.add_option("--record", options.record, "record camera and projection side by side")
+        ->type_name("FILE.mkv")->group("Output");
+    app.add_option("--snapshot", options.snapshot, "the last frame, camera and projection side by side")
+        ->type_name("FILE.png")->group("Output");
+    app.add_option("--raw", options.raw, "the last frame's projection before display, float32 (1, C, H, W)")
+        ->type_name("FILE.npy")->group("Output");
+    app.add_option("--activations", options.activations, "the chosen tensor of the last frame, float32")
+        ->type_name("FILE.npy")->group("Output");
+    app.add_flag("--json", options.json, "one JSON object on standard output at the end, and nothing else there")
+        ->group("Output");
+
+    app.add_option("--device", options.device, "Vulkan device by index or part of its name, see --list-devices")
+        ->type_name("N|NAME")->group("Device");
+    app.add_option("--limits", limits, "minimum: pretend that the device offers only Vulkan's guaranteed minima")
+        ->check(CLI::IsMember({"minimum"}).description(""))->type_name("minimum")->group("Device");
+
+    app.add_flag("--list-devices", list_devices, "the Vulkan devices, best first")->group("Lists");
+    app.add_flag("--list-models", list_models, "the bundled networks")->group("Lists");
+    app.add_flag("--list-layers", list_layers, "the layers of --model")->group("Lists");
+
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::Success& success) {  // --help, --version
+        return app.exit(success);
+    } catch (const CLI::ParseError& error) {
+        throw UsageError(std::string(error.what()) + " (see --help)");
+    }
+    if (!size.empty()) parse_size(size, options);
+    parse_projection(projection, options);
+    options.start_one = start == "one";
+    options.minimum_limits = limits == "minimum";
+
+    if (list_devices || list_models || list_layers) {
+        if (list_devices) std::fputs(deconv::live::list_devices_text(options).c_str(), stdout);
+        if (list_models) std::fputs(deconv::live::list_models_text(options).c_str(), stdout);
+        if (list_layers) std::fputs(deconv::live::list_layers_text(options).c_str(), stdout);
+        return 0;
+    }
+    choose_defaults(options, headless);
+    std::signal(SIGINT, on_signal);
+    std::signal(SIGTERM, on_signal);
+    std::signal(SIGPIPE, SIG_IGN);
+    const deconv::live::Report report = deconv::live::run_headless(options);
+    if (options.json) {
+        std::cout << deconv::live::to_json(report) << std::endl;
+    } else {
+        std::fprintf(stderr, "%s on %s: %s", report.model.c_str(), report.device.c_str(),
+                     deconv::live::to_text(report).c_str());
+        for (const std::string& file : {options.record, options.snapshot, options.raw, options.activations}) {
+            if (!file.empty()) std::fprintf(stderr, "wrote %s\n", file.c_str());
+        }
+    }
+    return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return run(argc, argv);
+    } catch (const UsageError& error) {
+        std::fprintf(stderr, "deconv-live: %s\n", error.what());
+        return 2;
+    } catch (const vk::SystemError& error) {
+        std::fprintf(stderr, "deconv-live: the Vulkan device failed: %s\n", error.what());
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "deconv-live: %s\n", error.what());
+    }
+    return 1;
+}

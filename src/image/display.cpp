@@ -1,0 +1,120 @@
+#include "image/display.h"
+
+#include <algorithm>
+
+namespace deconv::image {
+namespace {
+
+constexpr std::uint64_t state_bytes = 64;      // State of scale.glsl
+constexpr std::uint64_t histogram_bytes = 8192;  // BINS of scale.glsl
+constexpr std::uint32_t histogram_run = 4096;    // RUN of histogram.comp
+
+/// FieldBox of scale.glsl.
+struct FieldBox {
+    std::int32_t width, height, tensor_height, tensor_width;
+    float stride_y, stride_x, offset_y, offset_x, size_y, size_x;
+    std::uint32_t whole;
+};
+
+gpu::Step display_step(gpu::Dispatch dispatch, std::uint32_t copies) {
+    dispatch.groups[2] = copies;
+    return {std::move(dispatch), {}, "display"};
+}
+
+}  // namespace
+
+DisplayMapping::DisplayMapping(const gpu::Device& device, const gpu::Slice& reconstruction,
+                               const gpu::Slice& selections, int copies, int channels, int width, int height,
+                               const FieldOfStart& field, const DisplayOptions& options)
+    : width_(width), height_(height) {
+    const auto pixels = static_cast<std::uint32_t>(width * height);
+    const auto copies_ = static_cast<std::uint32_t>(copies);
+    const bool norm = options.display == Display::norm;
+    const std::uint32_t colours = norm ? 1 : 3;
+    const gpu::DeviceInfo& info = device.info();
+    const std::uint64_t value_bytes = std::uint64_t{4} * pixels * colours * copies_;
+    values_ = gpu::Buffer(device, value_bytes, gpu::MemoryUse::device);
+    states_ = gpu::Buffer(device, state_bytes * copies_, gpu::MemoryUse::device);
+    histogram_ = gpu::Buffer(device, histogram_bytes * copies_, gpu::MemoryUse::device);
+    viewing_ = gpu::Buffer(device, sizeof(Viewing), gpu::MemoryUse::device);
+    pictures_ = gpu::Buffer(device, std::uint64_t{4} * pixels * copies_, gpu::MemoryUse::device);
+    device.run_once([&](vk::CommandBuffer commands) {
+        commands.fillBuffer(states_.slice().buffer, 0, VK_WHOLE_SIZE, 0);
+        commands.fillBuffer(histogram_.slice().buffer, 0, VK_WHOLE_SIZE, 0);
+    });
+
+    struct ValuesPush {
+        std::uint32_t pixels, channels, bgr, use_length;
+        std::array<float, 3> factor;
+    };
+    const ValuesPush values_push{pixels, static_cast<std::uint32_t>(channels), options.bgr ? 1U : 0U, norm ? 1U : 0U,
+                                 options.factor};
+    steps_.push_back(display_step(gpu::linear_dispatch(info, "image/values", pixels, values_push,
+                                                       {gpu::in(reconstruction), gpu::out(values_.slice())}, "values"),
+                                  copies_));
+    if (norm && options.blur > 0) {
+        blurred_ = gpu::Buffer(device, value_bytes, gpu::MemoryUse::device);
+        struct BlurPush {
+            std::int32_t width, height;
+            std::uint32_t vertical;
+            float sigma;
+        };
+        for (const bool vertical : {false, true}) {
+            const BlurPush push{width, height, vertical ? 1U : 0U, static_cast<float>(options.blur)};
+            const gpu::Slice from = vertical ? blurred_.slice() : values_.slice();
+            const gpu::Slice to = vertical ? values_.slice() : blurred_.slice();
+            steps_.push_back(display_step(
+                gpu::linear_dispatch(info, "image/blur", pixels, push, {gpu::in(from), gpu::out(to)}, "blur"),
+                copies_));
+        }
+    }
+
+    struct ScalePush {
+        FieldBox field;
+        std::uint32_t colours, round;
+    };
+    const auto f = [](double value) { return static_cast<float>(value); };
+    ScalePush push{{width, height, field.tensor_height, field.tensor_width, f(field.stride[0]), f(field.stride[1]),
+                    f(field.offset[0]), f(field.offset[1]), f(field.size[0]), f(field.size[1]), field.whole ? 1U : 0U},
+                   colours,
+                   0};
+    for (std::uint32_t round = 0; round <= 3; ++round) {
+        push.round = round;
+        gpu::Dispatch scale;
+        scale.shader = "image/scale";
+        scale.bindings = {gpu::in(selections), gpu::in_out(states_.slice()), gpu::in_out(histogram_.slice()),
+                          gpu::in(viewing_.slice())};
+        scale.set_push(push);
+        scale.groups = {copies_, 1, 1};
+        scale.label = "scale";
+        steps_.push_back({std::move(scale), {}, "display"});
+        if (round == 3) break;
+        gpu::Dispatch histogram;
+        histogram.shader = "image/histogram";
+        histogram.bindings = {gpu::in(values_.slice()), gpu::in(selections), gpu::in_out(states_.slice()),
+                              gpu::in_out(histogram_.slice())};
+        histogram.set_push(push);
+        histogram.groups = {gpu::divide_up(pixels, histogram_run), colours, copies_};
+        histogram.flops = 10.0 * pixels * colours * copies;
+        histogram.label = "histogram";
+        steps_.push_back({std::move(histogram), {}, "display"});
+    }
+
+    struct DisplayPush {
+        std::uint32_t pixels, mode;
+    };
+    const DisplayPush display_push{pixels, static_cast<std::uint32_t>(options.display)};
+    steps_.push_back(display_step(
+        gpu::linear_dispatch(info, "image/display", pixels, display_push,
+                             {gpu::in(values_.slice()), gpu::in(states_.slice()), gpu::in(viewing_.slice()),
+                              gpu::out(pictures_.slice())},
+                             "display"),
+        copies_));
+}
+
+DevicePicture DisplayMapping::picture(int k) const {
+    const std::uint64_t bytes = std::uint64_t{4} * static_cast<std::uint64_t>(width_) * static_cast<std::uint64_t>(height_);
+    return {pictures_.slice().part(bytes * static_cast<std::uint64_t>(k), bytes), width_, height_};
+}
+
+}  // namespace deconv::image

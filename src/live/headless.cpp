@@ -1,0 +1,251 @@
+#include "live/headless.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <memory>
+
+#include "base/error.h"
+#include "base/npy.h"
+#include "live/feed.h"
+#include "live/models.h"
+#include "live/projector.h"
+#include "live/record_thread.h"
+#include "media/sink.h"
+
+namespace deconv::live {
+
+volatile std::sig_atomic_t stop_requested = 0;
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double ms_since(Clock::time_point begin) {
+    return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
+}
+
+bool ends_with(const std::string& text, const std::string& end) {
+    return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
+}
+
+const char* to_string(nn::Rule rule) {
+    return rule == nn::Rule::deconv ? "deconv" : (rule == nn::Rule::guided ? "guided" : "gradient");
+}
+
+/// A line that is written over while work goes on, only where a person watches.
+class Progress {
+  public:
+    explicit Progress(std::optional<std::int64_t> total) : total_(total), shown_(::isatty(STDERR_FILENO) != 0) {}
+    ~Progress() {
+        if (dirty_) std::fputs("\r\033[K", stderr);
+    }
+    Progress(const Progress&) = delete;
+    Progress& operator=(const Progress&) = delete;
+
+    void frame(std::int64_t done) {
+        if (!shown_ || ms_since(last_) < 200) return;
+        last_ = Clock::now();
+        const double seconds = ms_since(begin_) / 1000;
+        const double fps = seconds > 0 ? static_cast<double>(done) / seconds : 0;
+        if (total_ && *total_ > 0) {
+            constexpr int width = 30;
+            const int filled = static_cast<int>(std::min<std::int64_t>(width, done * width / *total_));
+            const double left = fps > 0 ? static_cast<double>(*total_ - done) / fps : 0;
+            std::fprintf(stderr, "\r\033[K[%s%s] frame %lld of %lld, %.1f a second, %.0f s left",
+                         std::string(static_cast<std::size_t>(filled), '#').c_str(),
+                         std::string(static_cast<std::size_t>(width - filled), '.').c_str(),
+                         static_cast<long long>(done), static_cast<long long>(*total_), fps, left);
+        } else {
+            std::fprintf(stderr, "\r\033[Kframe %lld, %.1f a second (Ctrl-C finishes)", static_cast<long long>(done),
+                         fps);
+        }
+        dirty_ = true;
+    }
+
+  private:
+    std::optional<std::int64_t> total_;
+    bool shown_;
+    bool dirty_ = false;
+    Clock::time_point begin_ = Clock::now();
+    Clock::time_point last_ = begin_;
+};
+
+class HeadlessRun {
+  public:
+    explicit HeadlessRun(const Options& options)
+        : options_(options),
+          device_(gpu::DeviceOptions{options.device, options.minimum_limits, false, {}, {}}),
+          pipelines_(device_),
+          scheduler_(device_),
+          loaded_(load_model(options.model, options.input_width.value_or(0), options.input_height.value_or(0))),
+          labels_(loaded_.sidecar.labels),
+          target_(resolve_target(loaded_.network, labels_, options)) {
+        for (const std::string& path : {options.record, options.snapshot, options.raw, options.activations}) {
+            if (!path.empty()) media::check_writable(path);
+        }
+        for (const std::string& warning : loaded_.network.graph().warnings) {
+            std::fprintf(stderr, "deconv-live: warning: %s\n", warning.c_str());
+        }
+        report_.device = device_.info().name;
+        report_.model = loaded_.sidecar.name;
+        report_.model_sha256 = loaded_.sha256;
+        report_.layer = target_.layer_name;
+        report_.rule = to_string(options.rule);
+    }
+
+    Report run() {
+        model_.emplace(device_, std::move(loaded_.network));
+        ProjectorOptions projection;
+        projection.target = target_.start;
+        projection.observed = target_.layer;
+        projection.rule = options_.rule;
+        projection.lrn = options_.lrn;
+        projection.fit = options_.fit;
+        projection.preprocessing = preprocessing_of(loaded_.sidecar);
+        projection.display = options_.display;
+        projection.blur = options_.blur;
+        projector_.emplace(device_, pipelines_, scheduler_, *model_, projection);
+        if (ends_with(options_.input, ".npy")) {
+            run_tensor();
+        } else {
+            run_pictures();
+        }
+        if (recording_) {
+            recording_->finish();
+            report_.stage_ms["record"] = recording_->times_ms();
+        }
+        if (report_.frames_processed == 0) {
+            throw Error(stop_requested != 0 ? "stopped before the first frame" : report_.source + " gave no frame");
+        }
+        write_files();
+        report_.memory_bytes = projector_->memory_bytes();
+        report_.predictions =
+            best_predictions(last_.scores, model_->network().classes().probabilities, labels_);
+        report_.channel = last_.selection.channel;
+        if (report_.channel >= 0 && static_cast<std::size_t>(report_.channel) < labels_.size() &&
+            nn::extent_of(projector_->plan().tensor(target_.start).shape).channels ==
+                static_cast<std::int64_t>(labels_.size())) {
+            report_.channel_label = labels_[static_cast<std::size_t>(report_.channel)];
+        }
+        return std::move(report_);
+    }
+
+  private:
+    void run_tensor() {
+        const NpyArray array = read_npy(options_.input);
+        const nn::Signal input = projector_->plan().reconstruction();
+        if (array.shape != input.shape) {
+            throw Error(options_.input + " has shape " + nn::to_string(array.shape) + ", the network's input is " +
+                        nn::to_string(input.shape) + ": give an array of that shape, or another --size");
+        }
+        report_.source = options_.input;
+        begin_recording(30);
+        const std::int64_t frames = std::max<std::int64_t>(1, options_.frames);
+        for (std::int64_t i = 0; i < frames && stop_requested == 0; ++i) {
+            ++report_.frames_in;
+            started_.push_back(Clock::now());
+            projector_->submit(array.data, target_.selection);
+            finish_oldest();
+        }
+    }
+
+    void run_pictures() {
+        std::unique_ptr<media::Source> source =
+            options_.camera.empty() ? media::open_input(options_.input) : media::open_camera(options_.camera);
+        report_.source = source->name();
+        std::optional<std::int64_t> total = source->count();
+        if (options_.frames > 0) total = std::min(options_.frames, total.value_or(options_.frames));
+        const double seconds = source->stills() ? 0 : 1 / source->fps();
+        begin_recording(source->fps());
+        FrameFeed feed(std::move(source));
+        Progress progress(total);
+        while (stop_requested == 0 && (options_.frames == 0 || report_.frames_in < options_.frames)) {
+            std::optional<FedFrame> fed = feed.next(stop_requested);
+            if (!fed) break;
+            ++report_.frames_in;
+            report_.stage_ms["capture"].push_back(fed->capture_ms);
+            const Picture& picture = fed->frame.picture;
+            while (projector_->under_way() > 0 && !projector_->accepts(picture.width, picture.height)) finish_oldest();
+            started_.push_back(Clock::now());
+            projector_->submit(picture, target_.selection, seconds);
+            while (projector_->under_way() >= Projector::slots) finish_oldest();
+            progress.frame(report_.frames_processed);
+        }
+        while (projector_->under_way() > 0) finish_oldest();
+        report_.frames_dropped = feed.dropped();
+        report_.frames_in += report_.frames_dropped;
+    }
+
+    void begin_recording(double fps) {
+        if (options_.record.empty()) return;
+        recording_.emplace(std::make_unique<media::Recorder>(options_.record, fps, metadata()));
+    }
+
+    media::Metadata metadata() const {
+        return {{"software", "deconv-live " DECONV_VERSION},
+                {"deconv-model", report_.model},
+                {"deconv-model-sha256", report_.model_sha256},
+                {"deconv-layer", report_.layer},
+                {"deconv-channel", options_.channel},
+                {"deconv-rule", report_.rule}};
+    }
+
+    void finish_oldest() {
+        last_ = projector_->collect();
+        ++report_.frames_processed;
+        for (const auto& [stage, ms] : last_.stage_ms) report_.stage_ms[stage].push_back(ms);
+        // The first frame compiles and uploads: the rate is that of the others, where there are others.
+        if (report_.frames_processed == 1) {
+            timing_ = Clock::now();
+            report_.seconds = ms_since(started_.front()) / 1000;
+            report_.timed_frames = 1;
+        } else {
+            report_.seconds = ms_since(timing_) / 1000;
+            report_.timed_frames = report_.frames_processed - 1;
+        }
+        if (recording_) {
+            if (options_.snapshot.empty()) {
+                recording_->add(std::move(last_.view));
+            } else {
+                recording_->add(last_.view);
+            }
+        }
+    }
+
+    void write_files() {
+        const nn::Plan& plan = projector_->plan();
+        if (!options_.snapshot.empty()) media::write_png(options_.snapshot, last_.view, metadata());
+        if (!options_.raw.empty()) {
+            const nn::Signal r0 = plan.reconstruction();
+            write_npy(options_.raw, r0.shape, projector_->download(r0.slice));
+        }
+        if (!options_.activations.empty()) {
+            const nn::Tensor tensor = plan.tensor(target_.layer);
+            write_npy(options_.activations, tensor.shape, projector_->download(tensor.slice));
+        }
+    }
+
+    const Options& options_;
+    gpu::Device device_;
+    gpu::Pipelines pipelines_;
+    gpu::Scheduler scheduler_;
+    LoadedModel loaded_;
+    std::vector<std::string> labels_;
+    Target target_;
+    std::optional<nn::Model> model_;
+    std::optional<Projector> projector_;
+    std::optional<RecordThread> recording_;
+    std::vector<Clock::time_point> started_;
+    Clock::time_point timing_;
+    ProjectedFrame last_;
+    Report report_;
+};
+
+}  // namespace
+
+Report run_headless(const Options& options) { return HeadlessRun(options).run(); }
+
+}  // namespace deconv::live

@@ -1,0 +1,83 @@
+#include "live/models.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+
+#include "base/error.h"
+#include "base/sha256.h"
+
+namespace deconv::live {
+namespace fs = std::filesystem;
+
+std::vector<std::string> weight_folders() {
+    std::vector<std::string> folders;
+    if (const char* own = std::getenv("DECONV_WEIGHTS"); own != nullptr && *own != '\0') folders.emplace_back(own);
+    std::error_code error;
+    const fs::path program = fs::read_symlink("/proc/self/exe", error);
+    if (!error) folders.push_back((program.parent_path().parent_path() / "share" / "deconv-live" / "weights").string());
+    folders.emplace_back(DECONV_SOURCE_WEIGHTS);
+    return folders;
+}
+
+std::vector<ListedModel> list_models() {
+    std::vector<ListedModel> models;
+    for (const std::string& folder : weight_folders()) {
+        std::error_code error;
+        for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
+            if (entry.path().extension() != ".onnx") continue;
+            const std::string name = entry.path().stem().string();
+            const bool known = std::any_of(models.begin(), models.end(), [&](const auto& m) { return m.name == name; });
+            if (!known) models.push_back({name, entry.path().string(), nn::read_sidecar(entry.path().string())});
+        }
+    }
+    std::sort(models.begin(), models.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+    return models;
+}
+
+std::string find_model(const std::string& name_or_path) {
+    const std::string wanted = name_or_path.empty() ? default_model : name_or_path;
+    const bool is_path = wanted.find('/') != std::string::npos || fs::path(wanted).extension() == ".onnx";
+    if (is_path) return wanted;
+    std::vector<std::string> names;
+    for (const ListedModel& model : list_models()) {
+        if (model.name == wanted) return model.path;
+        names.push_back(model.name);
+    }
+    std::string there;
+    for (const std::string& name : names) there += (there.empty() ? "" : ", ") + name;
+    throw Error("no model named \"" + wanted + "\"; there is: " + (there.empty() ? "none" : there) +
+                "; or give the path of an ONNX file");
+}
+
+LoadedModel load_model(const std::string& name_or_path, int width, int height) {
+    const std::string path = find_model(name_or_path);
+    nn::Graph graph = nn::import_onnx(path);
+    nn::Sidecar sidecar = nn::read_sidecar(path);
+    const nn::Input& image = graph.inputs.at(0);
+    nn::Shape shape = image.shape;
+    if (graph.inputs.size() > 1) {
+        throw Error(path + ": the model has " + std::to_string(graph.inputs.size()) + " inputs; one image is supported");
+    }
+    if (shape.size() != 4 || (shape[1] != 3 && shape[1] != 1 && shape[1] > 0)) {
+        throw Error(path + ": its input " + image.name + " has shape " + nn::to_string(shape) +
+                    "; an image (N, 3, H, W) or (N, 1, H, W) is supported");
+    }
+    shape[0] = 1;
+    if (shape[1] < 1) shape[1] = 3;
+    if (height > 0) {
+        shape[2] = height;
+        shape[3] = width;
+    } else if (sidecar.found && sidecar.height && sidecar.width) {
+        shape[2] = *sidecar.height;
+        shape[3] = *sidecar.width;
+    }
+    const std::string name = image.name;
+    return {path, sha256_of_file(path), std::move(sidecar), nn::Network(std::move(graph), {{name, shape}})};
+}
+
+image::Preprocessing preprocessing_of(const nn::Sidecar& sidecar) {
+    return {sidecar.bgr, sidecar.range, sidecar.mean, sidecar.std};
+}
+
+}  // namespace deconv::live

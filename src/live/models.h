@@ -1,0 +1,45 @@
+// The networks that a person can name.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "image/fit.h"
+#include "nn/graph.h"
+#include "nn/network.h"
+#include "nn/sidecar.h"
+
+namespace deconv::live {
+
+/// Folders that are searched for bundled networks, the first that has one wins.
+std::vector<std::string> weight_folders();
+
+struct ListedModel {
+    std::string name;
+    std::string path;
+    nn::Sidecar sidecar;
+};
+/// The bundled networks, by name.
+std::vector<ListedModel> list_models();
+
+/// The name of the network that is used where none is asked for.
+inline constexpr const char* default_model = "cifar10";
+
+/// A name of list_models(), or a path to an ONNX file.  Throws Error with the names there are.
+std::string find_model(const std::string& name_or_path);
+
+/// The file, its sidecar, and the network at the size that is wanted.
+struct LoadedModel {
+    std::string path;
+    std::string sha256;
+    nn::Sidecar sidecar;
+    nn::Network network;
+};
+/// `width`, `height`: the network's input size; 0 takes the sidecar's, then the graph's own.
+LoadedModel load_model(const std::string& name_or_path, int width, int height);
+
+/// The sidecar's view of pixels, for the device.
+image::Preprocessing preprocessing_of(const nn::Sidecar& sidecar);
+
+}  // namespace deconv::live

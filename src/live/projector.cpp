@@ -1,0 +1,230 @@
+#include "live/projector.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+
+#include "base/error.h"
+
+namespace deconv::live {
+namespace {
+
+constexpr std::uint32_t background = 0xff1c1a18;  // RGBA, red lowest: a dark, warm grey
+constexpr int gap = 8;                            // pixels between the camera and the projection
+
+nn::PlanOptions plan_options(const ProjectorOptions& options) {
+    nn::PlanOptions plan;
+    plan.target = options.target;
+    plan.rule = options.rule;
+    plan.lrn = options.lrn;
+    if (options.observed >= 0) plan.observed.insert(options.observed);
+    return plan;
+}
+
+image::DisplayMapping make_mapping(const gpu::Device& device, const nn::Network& network, const nn::Plan& plan,
+                                   const ProjectorOptions& options) {
+    const nn::Network::TensorInfo& target = network.tensors()[static_cast<std::size_t>(options.target)];
+    image::FieldOfStart field;
+    if (target.shape.size() == 4) field.tensor_height = static_cast<int>(target.shape[2]);
+    if (target.shape.size() >= 3) field.tensor_width = static_cast<int>(target.shape.back());
+    for (std::size_t axis = 0; axis < 2; ++axis) {
+        field.stride.at(axis) = target.field.at(axis).stride;
+        field.offset.at(axis) = target.field.at(axis).offset;
+        field.size.at(axis) = target.field.at(axis).size;
+        field.whole = field.whole || target.field.at(axis).global;
+    }
+    image::DisplayOptions display;
+    display.display = options.display;
+    display.blur = options.blur;
+    display.bgr = options.preprocessing.bgr;
+    for (std::size_t c = 0; c < 3; ++c) {
+        const float std = options.preprocessing.std.at(c);
+        display.factor.at(c) = options.rule == nn::Rule::gradient ? 1.0F / std : std;
+    }
+    const nn::Shape& shape = plan.reconstruction().shape;
+    return {device,
+            plan.reconstruction().slice,
+            plan.selections(),
+            1,
+            static_cast<int>(shape[1]),
+            static_cast<int>(shape[3]),
+            static_cast<int>(shape[2]),
+            field,
+            display};
+}
+
+/// What a device is taken to reach before anything is measured.
+gpu::Recording::Options first_guess(const gpu::Device& device) {
+    gpu::Recording::Options options;
+    const bool cpu = device.info().type == gpu::DeviceType::cpu;
+    options.gflops = cpu ? 8 : 500;
+    options.gbytes = cpu ? 4 : 50;
+    return options;
+}
+
+gpu::Step copy_step(const gpu::Slice& from, const gpu::Slice& to, const char* stage) { return {{}, {from, to}, stage}; }
+
+}  // namespace
+
+Projector::Projector(const gpu::Device& device, gpu::Pipelines& pipelines, gpu::Scheduler& scheduler, nn::Model& model,
+                     const ProjectorOptions& options)
+    : device_(device),
+      pipelines_(pipelines),
+      scheduler_(scheduler),
+      model_(model),
+      options_(options),
+      plan_(model, plan_options(options)),
+      classes_(model.network().classes()),
+      mapping_(make_mapping(device, model.network(), plan_, options)) {
+    const nn::Shape& shape = plan_.reconstruction().shape;
+    channels_ = static_cast<int>(shape[1]);
+    input_height_ = static_cast<int>(shape[2]);
+    input_width_ = static_cast<int>(shape[3]);
+}
+
+void Projector::prepare(int width, int height) {
+    if (prepared_ && width == width_ && height == height_) return;
+    prepared_ = true;
+    if (!busy_.empty()) throw Error("a frame of another size while others are under way");
+    width_ = width;
+    height_ = height;
+    const bool tensor = width == 0;
+
+    // The view's height is the picture's, within what screens and encoders like.
+    constexpr int smallest = 240;
+    constexpr int largest = 1080;
+    const int shown = tensor ? input_height_ : height;
+    if (view_height_ == 0) {
+        view_height_ = shown < smallest ? shown * ((smallest + shown - 1) / shown) : std::min(shown, largest);
+        const int projection_width = std::max(2, view_height_ * input_width_ / input_height_);
+        const int picture_width =
+            tensor ? 0 : std::clamp(static_cast<int>(std::int64_t{width} * view_height_ / height), 16, 4 * largest);
+        view_width_ = picture_width + (tensor ? 0 : gap) + projection_width;
+    }
+
+    const std::uint64_t alignment = 256;
+    const std::uint64_t data_bytes = tensor ? std::uint64_t{4} * static_cast<std::uint64_t>(channels_) *
+                                                  static_cast<std::uint64_t>(input_height_ * input_width_)
+                                            : std::uint64_t{4} * static_cast<std::uint64_t>(width) *
+                                                  static_cast<std::uint64_t>(height);
+    const std::uint64_t view_bytes =
+        std::uint64_t{4} * static_cast<std::uint64_t>(view_width_) * static_cast<std::uint64_t>(view_height_);
+    request_at_ = gpu::align_up(data_bytes, alignment);
+    viewing_at_ = request_at_ + alignment;
+    selection_at_ = gpu::align_up(view_bytes, alignment);
+    scores_at_ = selection_at_ + alignment;
+    scores_bytes_ = classes_.tensor >= 0 ? plan_.tensor(classes_.tensor).slice.bytes : 0;
+    if (!tensor) picture_ = gpu::Buffer(device_, data_bytes, gpu::MemoryUse::device);
+    view_ = gpu::Buffer(device_, view_bytes, gpu::MemoryUse::device);
+    for (Slot& slot : slots_) {
+        slot.upload = gpu::Buffer(device_, viewing_at_ + alignment, gpu::MemoryUse::upload);
+        slot.readback = gpu::Buffer(device_, scores_at_ + std::max<std::uint64_t>(scores_bytes_, 4),
+                                    gpu::MemoryUse::readback);
+        slot.recording =
+            std::make_unique<gpu::Recording>(device_, pipelines_, steps_of(slot), first_guess(device_));
+        slot.adapted = false;
+    }
+}
+
+std::vector<gpu::Step> Projector::steps_of(const Slot& slot) {
+    const bool tensor = width_ == 0;
+    const gpu::Slice up = slot.upload.slice();
+    const gpu::Slice down = slot.readback.slice();
+    const gpu::Slice input = plan_.tensor(model_.network().inputs()[0]).slice;
+    const image::DevicePicture camera{tensor ? gpu::Slice{} : picture_.slice(), width_, height_};
+    const image::DevicePicture view{view_.slice(), view_width_, view_height_};
+    std::vector<gpu::Step> steps;
+
+    if (tensor) {
+        steps.push_back(copy_step(up.part(0, input.bytes), input, "upload"));
+    } else {
+        steps.push_back(copy_step(up.part(0, camera.slice.bytes), camera.slice, "upload"));
+    }
+    steps.push_back(copy_step(up.part(request_at_, plan_.requests().bytes), plan_.requests(), "upload"));
+    steps.push_back(copy_step(up.part(viewing_at_, mapping_.viewing().bytes), mapping_.viewing(), "upload"));
+    if (!tensor) {
+        const image::Placement placement = image::place(options_.fit, width_, height_, input_width_, input_height_);
+        steps.push_back(image::fit_step(device_.info(), camera, placement, options_.preprocessing, input, input_width_,
+                                        input_height_, channels_));
+    }
+    steps.insert(steps.end(), plan_.steps().begin(), plan_.steps().end());
+    steps.insert(steps.end(), mapping_.steps().begin(), mapping_.steps().end());
+
+    const int projection_width = std::max(2, view_height_ * input_width_ / input_height_);
+    const int left = view_width_ - projection_width;
+    if (!tensor) {
+        steps.push_back(image::compose_step(device_.info(), camera, view, {0, 0, left - gap, view_height_}, background));
+        steps.push_back(image::fill_step(device_.info(), view, {left - gap, 0, gap, view_height_}, background));
+    }
+    steps.push_back(image::compose_step(device_.info(), mapping_.picture(), view,
+                                        {left, 0, projection_width, view_height_}, background));
+    steps.push_back(copy_step(view.slice, down.part(0, view.slice.bytes), "display"));
+    steps.push_back(copy_step(plan_.selections(), down.part(selection_at_, plan_.selections().bytes), "display"));
+    if (scores_bytes_ > 0) {
+        steps.push_back(
+            copy_step(plan_.tensor(classes_.tensor).slice, down.part(scores_at_, scores_bytes_), "display"));
+    }
+    return steps;
+}
+
+void Projector::submit(const Picture& picture, const nn::Selection& selection, double seconds) {
+    prepare(picture.width, picture.height);
+    start(selection, seconds, picture.rgba.data(), picture.rgba.size());
+}
+
+void Projector::submit(const std::vector<float>& tensor, const nn::Selection& selection) {
+    prepare(0, 0);
+    start(selection, 0, tensor.data(), tensor.size() * sizeof(float));
+}
+
+void Projector::start(const nn::Selection& selection, double seconds, const void* data, std::size_t bytes) {
+    if (busy_.size() == slots) throw Error("too many frames under way");
+    Slot& slot = slots_.at(next_);
+    busy_.push_back(next_);
+    next_ = (next_ + 1) % slots;
+    const auto begin = std::chrono::steady_clock::now();
+    std::byte* to = slot.upload.mapped().data();
+    std::memcpy(to, data, bytes);
+    const nn::Extent extent = nn::extent_of(plan_.tensor(options_.target).shape);
+    const nn::SelectionRequest request = nn::to_request(selection, extent.width);
+    std::memcpy(to + request_at_, &request, sizeof request);
+    image::Viewing viewing;
+    viewing.seconds = static_cast<float>(seconds);
+    std::memcpy(to + viewing_at_, &viewing, sizeof viewing);
+    slot.upload_ms =
+        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
+    slot.ticket = scheduler_.submit(*slot.recording);
+}
+
+ProjectedFrame Projector::collect() {
+    Slot& slot = slots_.at(busy_.front());
+    scheduler_.wait(slot.ticket);
+    busy_.pop_front();
+    ProjectedFrame frame;
+    const std::byte* from = slot.readback.mapped().data();
+    frame.view = Picture(view_width_, view_height_);
+    std::memcpy(frame.view.rgba.data(), from, frame.view.rgba.size());
+    std::memcpy(&frame.selection, from + selection_at_, sizeof frame.selection);
+    if (scores_bytes_ > 0) {
+        frame.scores.resize(scores_bytes_ / sizeof(float));
+        std::memcpy(frame.scores.data(), from + scores_at_, scores_bytes_);
+    }
+    for (const gpu::SegmentTime& time : slot.recording->times()) {
+        frame.stage_ms[time.stage] += std::max(0.0, time.end_ms - time.start_ms);
+    }
+    frame.stage_ms["upload"] += slot.upload_ms;
+    if (!slot.adapted) {
+        // From here on segments follow what was measured.
+        slot.recording->adapt();
+        slot.adapted = true;
+    }
+    return frame;
+}
+
+std::vector<float> Projector::download(const gpu::Slice& slice) const {
+    std::vector<float> values(slice.bytes / sizeof(float));
+    gpu::download(device_, slice, std::as_writable_bytes(std::span(values)));
+    return values;
+}
+
+}  // namespace deconv::live

@@ -1,0 +1,100 @@
+// The device's part of a frame: picture up, fit, forward, projection, display mapping, composition, and down.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/picture.h"
+#include "image/display.h"
+#include "image/fit.h"
+#include "nn/model.h"
+#include "nn/plan.h"
+#include "vk/recording.h"
+
+namespace deconv::live {
+
+struct ProjectorOptions {
+    int target = 0;        // tensor whose channels are projected
+    int observed = -1;     // a further tensor that must be there afterwards (--activations of a Softmax's output)
+    nn::Rule rule = nn::Rule::deconv;
+    nn::LrnReverse lrn = nn::LrnReverse::identity;
+    image::Fit fit = image::Fit::crop;
+    image::Preprocessing preprocessing;
+    image::Display display = image::Display::signed_zero_grey;
+    double blur = 0;
+};
+
+/// What came back of one frame.
+struct ProjectedFrame {
+    Picture view;                    // camera and projection side by side
+    nn::ResolvedSelection selection; // what was projected
+    std::vector<float> scores;       // of the classes, as the network's output has them; empty where it has none
+    std::map<std::string, double> stage_ms;
+};
+
+/// Two frames may be under way; one thread.  After the first frame of a size nothing is allocated or compiled.
+class Projector {
+  public:
+    static constexpr std::size_t slots = 2;
+
+    Projector(const gpu::Device& device, gpu::Pipelines& pipelines, gpu::Scheduler& scheduler, nn::Model& model,
+              const ProjectorOptions& options);
+
+    /// Can a picture of this size start while others are under way?  If not, collect those first.
+    bool accepts(int width, int height) const {
+        return busy_.empty() || (width == width_ && height == height_);
+    }
+    /// Starts a frame; at most `slots` may be under way.  `seconds` since the frame before, 0 for a still picture.
+    void submit(const Picture& picture, const nn::Selection& selection, double seconds);
+    /// The same for a tensor that is fed to the network as it is; the view is then the projection alone.
+    void submit(const std::vector<float>& tensor, const nn::Selection& selection);
+    std::size_t under_way() const { return busy_.size(); }
+    /// Waits for the oldest frame under way.
+    ProjectedFrame collect();
+
+    const nn::Plan& plan() const { return plan_; }
+    /// Bytes on the device: constants, activations and signals.
+    std::uint64_t memory_bytes() const { return model_.constants().bytes() + plan_.memory_bytes(); }
+    /// The last frame's R₀ and tensors, once nothing is under way.
+    std::vector<float> download(const gpu::Slice& slice) const;
+
+  private:
+    struct Slot {
+        gpu::Buffer upload;    // picture or tensor, then the request, then what the viewer set
+        gpu::Buffer readback;  // view, selection, scores
+        std::unique_ptr<gpu::Recording> recording;
+        gpu::Scheduler::Ticket ticket = 0;
+        bool adapted = false;
+        double upload_ms = 0;
+    };
+
+    void prepare(int width, int height);
+    std::vector<gpu::Step> steps_of(const Slot& slot);
+    void start(const nn::Selection& selection, double seconds, const void* data, std::size_t bytes);
+
+    const gpu::Device& device_;
+    gpu::Pipelines& pipelines_;
+    gpu::Scheduler& scheduler_;
+    nn::Model& model_;
+    ProjectorOptions options_;
+    nn::Plan plan_;
+    int input_width_ = 0, input_height_ = 0, channels_ = 0;
+    nn::Network::Classes classes_;
+    image::DisplayMapping mapping_;
+    int width_ = 0, height_ = 0;  // of the pictures that the slots are made for; 0: tensors
+    bool prepared_ = false;
+    int view_width_ = 0, view_height_ = 0;
+    std::uint64_t request_at_ = 0, viewing_at_ = 0, selection_at_ = 0, scores_at_ = 0, scores_bytes_ = 0;
+    gpu::Buffer picture_, view_;
+    std::array<Slot, slots> slots_;
+    std::size_t next_ = 0;
+    std::deque<std::size_t> busy_;
+};
+
+}  // namespace deconv::live

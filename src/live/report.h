@@ -1,0 +1,40 @@
+// What a run says at its end, as --json and for people.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace deconv::live {
+
+struct Prediction {
+    int index = 0;
+    std::string label;
+    double probability = 0;
+};
+
+/// The `count` most probable classes; scores are logits, or probabilities already.
+std::vector<Prediction> best_predictions(const std::vector<float>& scores, bool probabilities,
+                                         const std::vector<std::string>& labels, std::size_t count = 5);
+
+struct Report {
+    std::string device, model, model_sha256, source, layer, rule;
+    int channel = -1;  // of the last frame; −1 where all channels are projected
+    std::string channel_label;
+    std::int64_t frames_in = 0, frames_processed = 0, frames_dropped = 0;
+    std::map<std::string, std::vector<double>> stage_ms;  // one value a frame
+    double seconds = 0;                                   // from the second frame's start to the end
+    std::int64_t timed_frames = 0;                        // in those
+    std::uint64_t memory_bytes = 0;
+    std::vector<Prediction> predictions;
+
+    double fps() const { return seconds > 0 ? static_cast<double>(timed_frames) / seconds : 0; }
+};
+
+/// One JSON object; the keys are documented in --help and stay.
+std::string to_json(const Report& report);
+/// A few lines for a person.
+std::string to_text(const Report& report);
+
+}  // namespace deconv::live

@@ -1,0 +1,58 @@
+// Where frames come from: a camera, a stream, a video file, an image, a folder of images, or the built-in demo.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/picture.h"
+
+namespace deconv::media {
+
+struct Frame {
+    Picture picture;
+    std::int64_t index = 0;  // counted from 0
+    double time_s = 0;       // when it is shown: index / fps for files, seconds since opening for live sources
+};
+
+/// One source, used by one thread at a time.  Pictures have at most 4096 pixels a side: larger ones are shrunk as they
+/// are read.  Their size may change from one frame to the next (a folder's images, a stream).
+class Source {
+  public:
+    virtual ~Source() = default;
+    /// The next frame, or nothing where the source has ended.  Throws Error where it breaks (a video that cannot be
+    /// decoded from its first frame on, a camera that gives no colour frame).  From a stream that has stalled it throws
+    /// after 5 seconds; it cannot be cancelled before.
+    virtual std::optional<Frame> next() = 0;
+    /// Frames a second to record and show it at; for a camera what it claims, or 30.
+    virtual double fps() const = 0;
+    /// A live source goes on by itself: its old frames are dropped, never queued.
+    virtual bool live() const = 0;
+    /// Each picture stands for itself (an image, a folder of images), rather than following the one before.
+    virtual bool stills() const { return false; }
+    /// Frames in all, where that is known.
+    virtual std::optional<std::int64_t> count() const = 0;
+    /// What a person calls it: a file's name, "camera 0", "demo".
+    virtual std::string name() const = 0;
+};
+
+/// A camera number, a device path or a stream URL (rtsp://, http://, …).  Throws Error: no such camera (naming those
+/// that are there), busy, forbidden, or without colour frames.  A stream that does not answer is given up after 5
+/// seconds.  A password in the URL appears neither in name() nor in an Error.
+std::unique_ptr<Source> open_camera(const std::string& which);
+
+/// A video file, an image file, a folder of images (in the byte order of their names), or "demo".  Images and folders
+/// end after their last picture and count as 30 a second; a video that stops decoding midway ends there; the demo never
+/// ends.  Alpha is composited over black.  Throws Error naming the path and what is wrong.
+std::unique_ptr<Source> open_input(const std::string& path);
+
+/// The cameras that are there, by number.
+std::vector<int> list_cameras();
+
+/// The demo's frame at `seconds`: deterministic, with edges, gratings, corners, discs, textures and a face-like
+/// pattern that move.
+Picture draw_demo(int width, int height, double seconds);
+
+}  // namespace deconv::media

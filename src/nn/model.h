@@ -1,0 +1,48 @@
+// A network on a device: its constants in device memory, shared by every plan.
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <string>
+
+#include "nn/network.h"
+#include "nn/sidecar.h"
+#include "vk/memory.h"
+
+namespace deconv::nn {
+
+/// Constants in device memory, each uploaded once in each layout that is asked for.  Several threads may ask.
+class ConstantStore {
+  public:
+    explicit ConstantStore(const gpu::Device& device);
+    gpu::Slice get(const HostTensor& data, const std::string& layout, const std::function<std::vector<float>()>& pack);
+    gpu::Slice unused() const { return unused_; }
+    std::uint64_t bytes() const;
+
+  private:
+    struct Kept {
+        std::shared_ptr<const std::vector<float>> data;  // keeps the key's address from being used again
+        gpu::Slice slice;
+    };
+    mutable std::mutex mutex_;
+    gpu::Arena arena_;
+    gpu::Slice unused_;
+    std::map<std::pair<const void*, std::string>, Kept> kept_;
+};
+
+class Model {
+  public:
+    Model(const gpu::Device& device, Network network)
+        : device_(device), network_(std::move(network)), constants_(device) {}
+
+    const gpu::Device& device() const { return device_; }
+    const Network& network() const { return network_; }
+    ConstantStore& constants() { return constants_; }
+
+  private:
+    const gpu::Device& device_;
+    Network network_;
+    ConstantStore constants_;
+};
+
+}  // namespace deconv::nn

@@ -1,0 +1,143 @@
+// What an operator is: shapes, a forward pass and its reverse, as dispatches.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "nn/graph.h"
+#include "nn/tensor.h"
+#include "vk/dispatch.h"
+
+namespace deconv::nn {
+
+/// How a rectifier treats the signal on the way back (Zeiler and Fergus 2014; Springenberg et al. 2014; Simonyan et
+/// al. 2013).
+enum class Rule { deconv, guided, gradient };
+/// How local response normalisation is crossed on the way back under `deconv` and `guided`.
+enum class LrnReverse { identity, derivative };
+
+/// A tensor in device memory: float32 (switches: uint32), dense, row-major.
+struct Tensor {
+    gpu::Slice slice;
+    Shape shape;
+
+    explicit operator bool() const { return static_cast<bool>(slice); }
+};
+
+/// The signal on its way back: `copies` tensors of `shape`, one after the other, one for each channel that is
+/// projected at once.  Copy k starts at element k · elements(shape).
+struct Signal {
+    gpu::Slice slice;
+    Shape shape;
+    std::int64_t copies = 1;
+};
+
+/// Where operators put their dispatches, and get their constants onto the device.
+class Emitter {
+  public:
+    virtual ~Emitter() = default;
+    virtual void emit(gpu::Dispatch dispatch) = 0;
+    virtual const gpu::DeviceInfo& device() const = 0;
+    /// A constant in the layout that a shader wants, packed and uploaded once and then kept: `data` (whose identity is
+    /// the key, with `layout`) names it, `pack` makes it.
+    virtual gpu::Slice constant(const HostTensor& data, const std::string& layout,
+                                const std::function<std::vector<float>()>& pack) = 0;
+    gpu::Slice constant(const HostTensor& data) {
+        return constant(data, "plain", [&] { return *data.floats; });
+    }
+    /// A few bytes for bindings that a shader does not use under its current constants.
+    virtual gpu::Slice unused() = 0;
+};
+
+struct ForwardArguments {
+    std::vector<Tensor> inputs;   // empty slices for constants and for inputs left out
+    std::vector<Tensor> outputs;  // empty slices for outputs nobody needs (switches)
+};
+
+struct ReverseArguments {
+    std::size_t input = 0;         // the input whose signal is wanted
+    Signal output;                 // R at the node's output
+    Signal result;                 // R at that input
+    bool accumulate = false;       // add to `result`, or overwrite it
+    std::vector<Tensor> inputs;    // forward tensors; those that needs() asked for are there
+    std::vector<Tensor> outputs;
+    Rule rule = Rule::deconv;
+    LrnReverse lrn = LrnReverse::identity;
+};
+
+/// Forward tensors that a reverse reads; bit i stands for input or output i.
+struct Needs {
+    std::uint32_t inputs = 0;
+    std::uint32_t outputs = 0;
+};
+
+/// One spatial axis of a receptive field: position p of the output sees the input positions
+/// p · stride + offset … p · stride + offset + size - 1.
+struct Field {
+    std::int64_t size = 1;
+    std::int64_t stride = 1;
+    double offset = 0;            // of the field's first position; a fraction behind a transposed convolution
+    bool global = false;          // sees everything
+    std::int64_t transposed = 1;  // the stride is 1 / transposed
+};
+
+class Operator {
+  public:
+    virtual ~Operator() = default;
+
+    const std::vector<Shape>& output_shapes() const { return outputs_; }
+    const std::string& name() const { return name_; }
+
+    /// The output is the input's memory under another shape: nothing runs.
+    virtual bool is_view() const { return false; }
+    virtual void forward(Emitter& emitter, const ForwardArguments& arguments) const = 0;
+    /// May a signal cross this operator to that input?  If not, why: "Softmax is never crossed".
+    virtual std::optional<std::string> reverse_refusal(std::size_t /*input*/) const { return std::nullopt; }
+    virtual Needs needs(std::size_t /*input*/, Rule /*rule*/, LrnReverse /*lrn*/) const { return {}; }
+    virtual void reverse(Emitter& emitter, const ReverseArguments& arguments) const = 0;
+
+    /// The receptive field of one output position in the operator's own input, by axis (0 rows, 1 columns).
+    virtual Field field(int /*axis*/) const { return {}; }
+    /// Learned values.
+    virtual std::int64_t parameters() const { return 0; }
+
+  protected:
+    std::string name_;
+    std::vector<Shape> outputs_;
+};
+
+/// What an operator is made from.  `constants[i]` is null where input i is not a constant.
+struct NodeContext {
+    const Node& node;
+    int opset = 0;
+    std::vector<Shape> shapes;                // of the inputs; empty where left out
+    std::vector<const HostTensor*> constants; // likewise
+
+    std::size_t inputs() const { return shapes.size(); }
+    bool has(std::size_t i) const { return i < node.inputs.size() && !node.inputs[i].empty(); }
+    /// Throws Error: "node NAME (Op): " and the text.
+    [[noreturn]] void fail(const std::string& text) const;
+    const HostTensor& constant(std::size_t i, std::string_view what) const;
+    /// A float constant with a check of its element count where `count` is not negative.
+    const HostTensor& weights(std::size_t i, std::string_view what, std::int64_t count = -1) const;
+    /// The constant integers of input i, or of the attribute where the operator set is older than `since`.
+    std::vector<std::int64_t> integers(std::size_t i, std::string_view attribute, int since,
+                                       const std::vector<std::int64_t>& fallback) const;
+};
+
+/// Makes the operator of a node: one line an operator in operator.cpp's table.  Throws Error naming node and operator
+/// where shapes do not fit or an option is not supported.
+std::unique_ptr<Operator> make_operator(const NodeContext& context);
+
+/// Splits `count` items of `item_bytes` each into runs whose bytes fit one binding; calls f(first, count).
+/// Throws Error where that cannot be, because a single item is too large or its size fits no alignment.
+void for_slices(std::int64_t count, std::uint64_t item_bytes, const gpu::Limits& limits,
+                const std::function<void(std::int64_t first, std::int64_t count)>& f);
+
+}  // namespace deconv::nn

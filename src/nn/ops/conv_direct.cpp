@@ -1,0 +1,99 @@
+#include "nn/ops/conv_direct.h"
+
+#include <algorithm>
+
+#include "nn/ops/emit.h"
+
+namespace deconv::nn {
+namespace {
+
+struct Push {
+    std::uint32_t source_channels, source_height, source_width;
+    std::uint32_t destination_channels, destination_height, destination_width;
+    std::uint32_t groups, blocks;
+    std::int32_t kernel_y, kernel_x, stride_y, stride_x, pad_y, pad_x, dilation_y, dilation_x;
+    std::uint32_t has_bias, accumulate;
+};
+
+/// (O, I, k, l) to [group][block][source channel][k][l][block of destination channels], zeros where a block is not
+/// full.  In reverse the destination's channels are I.
+std::vector<float> pack(const Convolution& c, const std::vector<float>& weights, Direction direction,
+                        std::int64_t block) {
+    const bool forward = direction == Direction::forward;
+    const std::int64_t destinations = forward ? c.out_channels : c.in_channels;
+    const std::int64_t sources = forward ? c.in_channels : c.out_channels;
+    const std::int64_t taps = c.kernel_y * c.kernel_x;
+    const std::int64_t blocks = (destinations + block - 1) / block;
+    std::vector<float> packed(static_cast<std::size_t>(c.groups * blocks * sources * taps * block), 0.0F);
+    for (std::int64_t g = 0; g < c.groups; ++g) {
+        for (std::int64_t d = 0; d < destinations; ++d) {
+            for (std::int64_t s = 0; s < sources; ++s) {
+                const std::int64_t o = forward ? d : s;
+                const std::int64_t i = forward ? s : d;
+                const std::int64_t from = ((g * c.out_channels + o) * c.in_channels + i) * taps;
+                const std::int64_t to = (((g * blocks + d / block) * sources + s) * taps) * block + d % block;
+                for (std::int64_t t = 0; t < taps; ++t) {
+                    packed[static_cast<std::size_t>(to + t * block)] = weights[static_cast<std::size_t>(from + t)];
+                }
+            }
+        }
+    }
+    return packed;
+}
+
+}  // namespace
+
+void DirectConvolution::emit(Emitter& emitter, const ConvolutionTask& task) const {
+    const Convolution& c = task.convolution;
+    const bool forward = task.direction == Direction::forward;
+    const std::int64_t sources = forward ? c.in_channels : c.out_channels;
+    const std::int64_t destinations = forward ? c.out_channels : c.in_channels;
+    const std::int64_t block = destinations <= 4 ? 4 : 16;
+    const std::int64_t blocks = (destinations + block - 1) / block;
+    const bool cpu = emitter.device().type == gpu::DeviceType::cpu;
+    const std::uint32_t workgroup = cpu ? std::max(4U, emitter.device().subgroup_size) : 64;
+
+    // Places of one phase; see the shader.
+    const std::int64_t phases = forward ? 1 : c.stride_y * c.stride_x;
+    const std::int64_t places = forward ? c.out_height * c.out_width
+                                        : ((c.in_height + c.stride_y - 1) / c.stride_y) *
+                                              ((c.in_width + c.stride_x - 1) / c.stride_x);
+    // Four places an invocation reuse each weight four times; small maps would leave a GPU idle that way.
+    const bool wide = block == 4 || cpu || places * c.groups * blocks * task.images >= std::int64_t{1} << 17;
+    const std::int64_t pixels = wide ? 4 : 1;
+
+    const std::string layout = (forward ? "direct forward " : "direct reverse ") + std::to_string(block);
+    const gpu::Slice weights = emitter.constant(*task.weights, layout, [&] {
+        return pack(c, *task.weights->floats, task.direction, block);
+    });
+    const gpu::Slice bias = task.bias != nullptr ? emitter.constant(*task.bias) : emitter.unused();
+
+    gpu::Dispatch dispatch;
+    if (block == 4) {
+        dispatch.shader = forward ? "nn/conv.forward4x4" : "nn/conv.reverse4x4";
+    } else if (wide) {
+        dispatch.shader = forward ? "nn/conv.forward16x4" : "nn/conv.reverse16x4";
+    } else {
+        dispatch.shader = forward ? "nn/conv.forward16x1" : "nn/conv.reverse16x1";
+    }
+    const bool pointwise = c.kernel_y == 1 && c.kernel_x == 1 && c.stride_y == 1 && c.stride_x == 1 && c.pad_y == 0 &&
+                           c.pad_x == 0 && c.in_height == c.out_height && c.in_width == c.out_width;
+    dispatch.constants = {workgroup, pointwise ? 1U : 0U};
+    dispatch.bindings = {gpu::in(task.source), gpu::in(weights), gpu::in(bias),
+                         task.accumulate ? gpu::in_out(task.destination) : gpu::out(task.destination)};
+    const auto u = [](std::int64_t value) { return static_cast<std::uint32_t>(value); };
+    const auto i = [](std::int64_t value) { return static_cast<std::int32_t>(value); };
+    dispatch.set_push(Push{u(sources), u(forward ? c.in_height : c.out_height), u(forward ? c.in_width : c.out_width),
+                           u(destinations), u(forward ? c.out_height : c.in_height),
+                           u(forward ? c.out_width : c.in_width), u(c.groups), u(blocks), i(c.kernel_y), i(c.kernel_x),
+                           i(c.stride_y), i(c.stride_x), i(c.pad_y), i(c.pad_x), i(c.dilation_y), i(c.dilation_x),
+                           task.bias != nullptr ? 1U : 0U, task.accumulate ? 1U : 0U});
+    dispatch.groups = {gpu::divide_up(static_cast<std::uint64_t>(places), workgroup * static_cast<std::uint64_t>(pixels)),
+                       u(c.groups * blocks), u(task.images * phases)};
+    dispatch.flops = c.flops() * static_cast<double>(task.images);
+    dispatch.bytes = static_cast<double>(task.source.bytes + task.destination.bytes + weights.bytes);
+    dispatch.label = task.label;
+    emitter.emit(std::move(dispatch));
+}
+
+}  // namespace deconv::nn

@@ -1,0 +1,60 @@
+// Convolution's arithmetic, both ways, behind one small interface: Conv runs `forward` and, on the way back, `reverse`;
+// ConvTranspose the other way round.  Algorithms are chosen here.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "nn/operator.h"
+
+namespace deconv::nn {
+
+/// A convolution x → y, as geometry.  Weights are (groups · out_channels, in_channels, kernel_y, kernel_x).
+struct Convolution {
+    std::int64_t groups = 1;
+    std::int64_t in_channels = 1, out_channels = 1;  // of one group
+    std::int64_t in_height = 1, in_width = 1;
+    std::int64_t out_height = 1, out_width = 1;
+    std::int64_t kernel_y = 1, kernel_x = 1;
+    std::int64_t stride_y = 1, stride_x = 1;
+    std::int64_t pad_y = 0, pad_x = 0;  // at the beginning; what lies at the end follows from the sizes
+    std::int64_t dilation_y = 1, dilation_x = 1;
+
+    std::int64_t in_elements() const { return groups * in_channels * in_height * in_width; }
+    std::int64_t out_elements() const { return groups * out_channels * out_height * out_width; }
+    /// Multiplications and additions for one image, padding included.
+    double flops() const {
+        return 2.0 * static_cast<double>(groups * out_channels * in_channels * kernel_y * kernel_x) *
+               static_cast<double>(out_height * out_width);
+    }
+};
+
+enum class Direction { forward, reverse };
+
+/// One run over `images` images: x → y, or, in reverse, R at y → R at x.
+struct ConvolutionTask {
+    Convolution convolution;
+    Direction direction = Direction::forward;
+    std::int64_t images = 1;
+    const HostTensor* weights = nullptr;
+    const HostTensor* bias = nullptr;  // added to the destination's channels; may be null
+    gpu::Slice source, destination;
+    bool accumulate = false;
+    std::string label;
+};
+
+class ConvolutionAlgorithm {
+  public:
+    virtual ~ConvolutionAlgorithm() = default;
+    virtual std::string_view name() const = 0;
+    virtual bool supports(const ConvolutionTask& task, const gpu::DeviceInfo& device) const = 0;
+    virtual void emit(Emitter& emitter, const ConvolutionTask& task) const = 0;
+};
+
+/// All algorithms, the most general last.
+std::span<const ConvolutionAlgorithm* const> convolution_algorithms();
+
+/// Runs a task by the algorithm that suits the device, in slices of images that fit a binding.
+void emit_convolution(Emitter& emitter, const ConvolutionTask& task);
+
+}  // namespace deconv::nn

@@ -1,0 +1,93 @@
+// Local response normalisation across channels.
+#include "nn/ops/emit.h"
+#include "nn/ops/operators.h"
+
+namespace deconv::nn {
+namespace {
+
+class LrnOperator : public Operator {
+  public:
+    explicit LrnOperator(const NodeContext& context) {
+        name_ = context.node.name;
+        const Shape& input = context.shapes.at(0);
+        if (input.size() < 3) context.fail("its input has shape " + to_string(input) + "; (N, C, H, W) is supported");
+        outputs_ = {input};
+        const Attributes& attributes = context.node.attributes;
+        size_ = attributes.integer("size", 0);
+        if (size_ < 1) context.fail("size must be at least 1");
+        alpha_ = attributes.real("alpha", 1e-4F);
+        beta_ = attributes.real("beta", 0.75F);
+        bias_ = attributes.real("bias", 1.0F);
+    }
+
+    void forward(Emitter& emitter, const ForwardArguments& arguments) const override {
+        run(emitter, "nn/lrn.forward", outputs_[0][0], false, arguments.inputs[0].slice, arguments.outputs[0].slice,
+            {});
+    }
+
+    Needs needs(std::size_t /*input*/, Rule rule, LrnReverse lrn) const override {
+        return {differentiated(rule, lrn) ? 1U : 0U, 0};
+    }
+
+    void reverse(Emitter& emitter, const ReverseArguments& arguments) const override {
+        const std::int64_t copies = arguments.output.copies;
+        if (!differentiated(arguments.rule, arguments.lrn)) {
+            emit_copy(emitter, arguments.output.slice, arguments.result.slice, elements(outputs_[0]) * copies,
+                      arguments.accumulate, name_ + " reverse");
+            return;
+        }
+        run(emitter, "nn/lrn.reverse", outputs_[0][0] * copies, arguments.accumulate, arguments.inputs[0].slice,
+            arguments.result.slice, arguments.output.slice);
+    }
+
+  private:
+    static bool differentiated(Rule rule, LrnReverse lrn) {
+        return rule == Rule::gradient || lrn == LrnReverse::derivative;
+    }
+
+    void run(Emitter& emitter, std::string_view shader, std::int64_t images, bool accumulate, const gpu::Slice& x,
+             const gpu::Slice& to, const gpu::Slice& signal) const {
+        struct Push {
+            std::uint32_t items, first, period;
+            std::int32_t channels;
+            std::uint32_t plane;
+            std::int32_t below, above;
+            float alpha_over_size, beta, bias;
+            std::uint32_t accumulate;
+        };
+        const Shape& shape = outputs_[0];
+        const std::int64_t image = elements(shape) / shape[0];
+        const std::int64_t period = signal ? elements(shape) : image * images;
+        for_slices(images, static_cast<std::uint64_t>(image) * 4, emitter.device().limits,
+                   [&](std::int64_t first, std::int64_t count) {
+                       const std::int64_t items = count * image;
+                       const gpu::Slice part = floats(to, first * image, items);
+                       const Push push{static_cast<std::uint32_t>(items),
+                                       static_cast<std::uint32_t>(first * image),
+                                       static_cast<std::uint32_t>(period),
+                                       static_cast<std::int32_t>(shape[1]),
+                                       static_cast<std::uint32_t>(image / shape[1]),
+                                       static_cast<std::int32_t>((size_ - 1) / 2),
+                                       static_cast<std::int32_t>(size_ / 2),
+                                       alpha_ / static_cast<float>(size_),
+                                       beta_,
+                                       bias_,
+                                       accumulate ? 1U : 0U};
+                       std::vector<gpu::Binding> bindings{gpu::in(x), accumulate ? gpu::in_out(part) : gpu::out(part)};
+                       if (signal) bindings.push_back(gpu::in(floats(signal, first * image, items)));
+                       gpu::Dispatch dispatch =
+                           linear_dispatch(emitter, shader, push.items, push, std::move(bindings), name_);
+                       dispatch.flops *= 2.0 * static_cast<double>(signal ? size_ * size_ : size_);
+                       emitter.emit(std::move(dispatch));
+                   });
+    }
+
+    std::int64_t size_ = 5;
+    float alpha_ = 0, beta_ = 0, bias_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<Operator> make_lrn(const NodeContext& context) { return std::make_unique<LrnOperator>(context); }
+
+}  // namespace deconv::nn

@@ -1,0 +1,194 @@
+// MaxPool with switches, GlobalMaxPool, MaxUnpool; on the way back, unpooling by switches (Zeiler and Fergus 2014).
+#include "nn/ops/emit.h"
+#include "nn/ops/operators.h"
+
+namespace deconv::nn {
+namespace {
+
+class MaxPoolOperator : public Operator {
+  public:
+    MaxPoolOperator(const NodeContext& context, const Window& window, Shape output)
+        : window_(window), plane_(plane_of(context.shapes[0])), output_plane_(plane_of(output)) {
+        name_ = context.node.name;
+        global_ = context.node.op == "GlobalMaxPool";
+        // The second output holds the switches: for each window the place y·W + x of its maximum in its own plane.
+        outputs_ = {output, output};
+    }
+
+    void forward(Emitter& emitter, const ForwardArguments& arguments) const override {
+        const Shape& shape = arguments.outputs[0].shape;
+        const bool keep = arguments.outputs.size() > 1 && arguments.outputs[1];
+        for_slices(shape[0] * shape[1], static_cast<std::uint64_t>(plane_.size()) * 4, emitter.device().limits,
+                   [&](std::int64_t first, std::int64_t count) {
+                       const std::int64_t from = first * output_plane_.size();
+                       const std::int64_t items = count * output_plane_.size();
+                       const gpu::Slice switches =
+                           keep ? floats(arguments.outputs[1].slice, from, items) : emitter.unused();
+                       emit(emitter, "nn/max_pool.forward", items, 1, false, keep,
+                            {gpu::in(floats(arguments.inputs[0].slice, first * plane_.size(), count * plane_.size())),
+                             gpu::out(floats(arguments.outputs[0].slice, from, items)), gpu::out(switches)},
+                            " forward");
+                   });
+    }
+
+    Needs needs(std::size_t /*input*/, Rule /*rule*/, LrnReverse /*lrn*/) const override { return {0, 2}; }
+
+    void reverse(Emitter& emitter, const ReverseArguments& arguments) const override {
+        const std::int64_t planes = arguments.output.shape[0] * arguments.output.shape[1];
+        const auto run = [&](std::int64_t first, std::int64_t count) {
+            const std::int64_t items = count * plane_.size();
+            emit(emitter, "nn/max_pool.reverse", items, planes, arguments.accumulate, false,
+                 {gpu::in(floats(arguments.output.slice, first * output_plane_.size(), count * output_plane_.size())),
+                  arguments.accumulate ? gpu::in_out(floats(arguments.result.slice, first * plane_.size(), items))
+                                       : gpu::out(floats(arguments.result.slice, first * plane_.size(), items)),
+                  gpu::in(arguments.outputs[1].slice)},
+                 " unpool");
+        };
+        // The copies share the switches, so a run is one or more whole copies.
+        for_slices(arguments.output.copies, static_cast<std::uint64_t>(planes * plane_.size()) * 4,
+                   emitter.device().limits,
+                   [&](std::int64_t first, std::int64_t count) { run(first * planes, count * planes); });
+    }
+
+    Field field(int axis) const override {
+        if (global_) return {axis == 0 ? plane_.height : plane_.width, 1, 0, true};
+        return window_field(window_, axis);
+    }
+
+  private:
+    void emit(Emitter& emitter, std::string_view shader, std::int64_t items, std::int64_t switch_planes,
+              bool accumulate, bool keep, std::vector<gpu::Binding> bindings, const char* what) const {
+        struct Push {
+            std::uint32_t items, height, width, out_height, out_width;
+            std::int32_t kernel_y, kernel_x, stride_y, stride_x, pad_y, pad_x, dilation_y, dilation_x;
+            std::uint32_t keep_switches, switch_planes, accumulate;
+        };
+        const auto u = [](std::int64_t v) { return static_cast<std::uint32_t>(v); };
+        const auto i = [](std::int64_t v) { return static_cast<std::int32_t>(v); };
+        const Push push{u(items),
+                        u(plane_.height),
+                        u(plane_.width),
+                        u(output_plane_.height),
+                        u(output_plane_.width),
+                        i(window_.kernel[0]),
+                        i(window_.kernel[1]),
+                        i(window_.stride[0]),
+                        i(window_.stride[1]),
+                        i(window_.begin[0]),
+                        i(window_.begin[1]),
+                        i(window_.dilation[0]),
+                        i(window_.dilation[1]),
+                        keep ? 1U : 0U,
+                        u(switch_planes),
+                        accumulate ? 1U : 0U};
+        emitter.emit(linear_dispatch(emitter, shader, static_cast<std::uint64_t>(items), push, std::move(bindings),
+                                     name_ + what));
+    }
+
+    Window window_;
+    Plane plane_, output_plane_;
+    bool global_ = false;
+};
+
+class MaxUnpoolOperator : public Operator {
+  public:
+    /// Switches count in a map of width `map_width`.
+    MaxUnpoolOperator(const NodeContext& context, const Window& window, Shape output, std::int64_t map_width)
+        : window_(window), map_width_(map_width) {
+        name_ = context.node.name;
+        pooled_ = plane_of(context.shapes[0]);
+        unpooled_ = plane_of(output);
+        outputs_ = {std::move(output)};
+    }
+
+    void forward(Emitter& emitter, const ForwardArguments& arguments) const override {
+        emit_fill(emitter, arguments.outputs[0].slice, elements(arguments.outputs[0].shape), 0.0F, name_ + " clear");
+        const std::int64_t items = elements(arguments.inputs[0].shape);
+        emit(emitter, "nn/unpool.forward", items, items, false,
+             {gpu::in(arguments.inputs[0].slice), gpu::in_out(arguments.outputs[0].slice),
+              gpu::in(arguments.inputs[1].slice)});
+    }
+
+    Needs needs(std::size_t /*input*/, Rule /*rule*/, LrnReverse /*lrn*/) const override { return {2, 0}; }
+    std::optional<std::string> reverse_refusal(std::size_t input) const override {
+        if (input == 0) return std::nullopt;
+        return "switches carry no signal";
+    }
+
+    void reverse(Emitter& emitter, const ReverseArguments& arguments) const override {
+        const std::int64_t items = elements(arguments.result.shape);
+        emit(emitter, "nn/unpool.reverse", items * arguments.result.copies, items, arguments.accumulate,
+             {gpu::in(arguments.output.slice), gpu::in_out(arguments.result.slice),
+              gpu::in(arguments.inputs[1].slice)});
+    }
+
+    Field field(int axis) const override {
+        // A value lands somewhere in its window's place: seen from the unpooled side, a transposed pool.
+        const auto a = static_cast<std::size_t>(axis);
+        Field field;
+        field.size = (window_.kernel.at(a) + window_.stride.at(a) - 1) / window_.stride.at(a);
+        field.transposed = window_.stride.at(a);
+        field.offset = static_cast<double>(window_.begin.at(a) - window_.kernel.at(a) + 1) /
+                       static_cast<double>(window_.stride.at(a));
+        return field;
+    }
+
+  private:
+    void emit(Emitter& emitter, std::string_view shader, std::int64_t items, std::int64_t switches, bool accumulate,
+              std::vector<gpu::Binding> bindings) const {
+        struct Push {
+            std::uint32_t items, pooled_plane, height, width, map_width, switch_items, accumulate;
+        };
+        const auto u = [](std::int64_t v) { return static_cast<std::uint32_t>(v); };
+        const Push push{u(items),      u(pooled_.size()), u(unpooled_.height),   u(unpooled_.width),
+                        u(map_width_), u(switches),       accumulate ? 1U : 0U};
+        emitter.emit(linear_dispatch(emitter, shader, static_cast<std::uint64_t>(items), push, std::move(bindings), name_));
+    }
+
+    Window window_;
+    Plane pooled_, unpooled_;
+    std::int64_t map_width_ = 1;
+};
+
+}  // namespace
+
+std::unique_ptr<Operator> make_max_pool(const NodeContext& context) {
+    const Shape& input = context.shapes.at(0);
+    if (context.node.op == "GlobalMaxPool") {
+        if (input.size() != 3 && input.size() != 4) context.fail("its input has shape " + to_string(input));
+        const Plane plane = plane_of(input);
+        Window window;
+        window.kernel = {plane.height, plane.width};
+        return std::make_unique<MaxPoolOperator>(context, window, with_plane(input, input[1], 1, 1));
+    }
+    Window window = read_window(context, {});
+    const Plane plane = plane_of(input);
+    const bool ceil_mode = context.node.attributes.integer("ceil_mode", 0) != 0;
+    const std::int64_t height = window_output(window, 0, plane.height, ceil_mode, context);
+    const std::int64_t width = window_output(window, 1, plane.width, ceil_mode, context);
+    return std::make_unique<MaxPoolOperator>(context, window, with_plane(input, input[1], height, width));
+}
+
+std::unique_ptr<Operator> make_max_unpool(const NodeContext& context) {
+    Window window = read_window(context, {});
+    const Shape& input = context.shapes[0];
+    const Plane plane = plane_of(input);
+    if (context.shapes.size() < 2 || context.shapes[1] != input) {
+        context.fail("its switches do not have the shape of its input, " + to_string(input));
+    }
+    std::int64_t height = (plane.height - 1) * window.stride[0] - window.begin[0] - window.end[0] + window.kernel[0];
+    const std::int64_t width =
+        (plane.width - 1) * window.stride[1] - window.begin[1] - window.end[1] + window.kernel[1];
+    if (input.size() == 3) height = 1;
+    Shape output = with_plane(input, input[1], height, width);
+    if (context.has(2)) {
+        output = *context.constant(2, "output_shape").integers;
+        // Switches still count in the map without it, which becomes the upper left corner (as in ONNX's own case).
+        if (output.size() != input.size() || output[0] != input[0] || output[1] != input[1]) {
+            context.fail("output_shape " + to_string(output) + " does not fit input " + to_string(input));
+        }
+    }
+    return std::make_unique<MaxUnpoolOperator>(context, window, std::move(output), width);
+}
+
+}  // namespace deconv::nn

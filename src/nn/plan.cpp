@@ -1,0 +1,333 @@
+#include "nn/plan.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "base/error.h"
+#include "nn/memory_planner.h"
+
+namespace deconv::nn {
+namespace {
+
+constexpr int forever = std::numeric_limits<int>::max();
+
+class StepEmitter : public Emitter {
+  public:
+    StepEmitter(Model& model, std::vector<gpu::Step>& steps) : model_(model), steps_(steps) {}
+
+    void stage(std::string name) { stage_ = std::move(name); }
+    void emit(gpu::Dispatch dispatch) override { steps_.push_back({std::move(dispatch), {}, stage_}); }
+    const gpu::DeviceInfo& device() const override { return model_.device().info(); }
+    gpu::Slice constant(const HostTensor& data, const std::string& layout,
+                        const std::function<std::vector<float>()>& pack) override {
+        return model_.constants().get(data, layout, pack);
+    }
+    using Emitter::constant;
+    gpu::Slice unused() override { return model_.constants().unused(); }
+
+  private:
+    Model& model_;
+    std::vector<gpu::Step>& steps_;
+    std::string stage_;
+};
+
+/// Memory that one or several names (a tensor and its views) stand for.
+struct Storage {
+    std::uint64_t bytes = 0;
+    int first = forever, last = -1;  // time of first and last use
+    gpu::Slice slice;
+
+    void use(int time) {
+        first = std::min(first, time);
+        last = std::max(last, time);
+    }
+};
+
+}  // namespace
+
+/// Works in two rounds over the same order of nodes: the first finds who uses what and when, the second, with memory
+/// placed, emits.
+class Plan::Builder {
+  public:
+    Builder(Plan& plan, Model& model) : plan_(plan), model_(model), net_(model.network()), options_(plan.options_) {}
+
+    void build() {
+        find_way_back();
+        find_needed_nodes();
+        map_forward();
+        map_backward();
+        place();
+        emit();
+    }
+
+  private:
+    const Network::NodeInfo& node(int i) const { return net_.nodes()[static_cast<std::size_t>(i)]; }
+    const Network::TensorInfo& tensor(int i) const { return net_.tensors()[static_cast<std::size_t>(i)]; }
+
+    /// Nodes on a path from the image to the target: only they carry the signal.
+    void find_way_back() {
+        const std::size_t nodes = net_.nodes().size();
+        on_way_.assign(nodes, false);
+        carries_.assign(net_.tensors().size(), false);
+        if (options_.target < 0) return;
+        const int image = net_.inputs().at(0);
+        std::vector<bool> from_image(net_.tensors().size(), false);
+        from_image[static_cast<std::size_t>(image)] = true;
+        for (const Network::NodeInfo& n : net_.nodes()) {
+            const bool reached = std::any_of(n.inputs.begin(), n.inputs.end(), [&](int t) {
+                return t >= 0 && from_image[static_cast<std::size_t>(t)];
+            });
+            if (reached && n.outputs[0] >= 0) from_image[static_cast<std::size_t>(n.outputs[0])] = true;
+        }
+        carries_[static_cast<std::size_t>(options_.target)] = true;
+        std::string refusal;
+        for (int i = static_cast<int>(nodes) - 1; i >= 0; --i) {
+            const Network::NodeInfo& n = node(i);
+            const auto output = static_cast<std::size_t>(n.outputs[0]);
+            if (!carries_[output] || !from_image[output]) continue;
+            for (std::size_t k = 0; k < n.inputs.size(); ++k) {
+                const int t = n.inputs[k];
+                if (t < 0 || !from_image[static_cast<std::size_t>(t)]) continue;
+                if (const auto why = n.op->reverse_refusal(k)) {
+                    refusal = "node " + n.node->name + " (" + n.node->op + "): " + *why;
+                    continue;
+                }
+                on_way_[static_cast<std::size_t>(i)] = true;
+                carries_[static_cast<std::size_t>(t)] = true;
+            }
+        }
+        const std::string& name = tensor(options_.target).name;
+        if (!from_image[static_cast<std::size_t>(options_.target)]) {
+            throw Error("layer " + name + " does not depend on the image: choose another --layer");
+        }
+        if (!carries_[static_cast<std::size_t>(image)]) {
+            throw Error("no way back from layer " + name + " to the image: " + refusal + "; choose another --layer");
+        }
+    }
+
+    bool signal_goes(const Network::NodeInfo& n, std::size_t input) const {
+        const int t = n.inputs[input];
+        return t >= 0 && carries_[static_cast<std::size_t>(t)] && !n.op->reverse_refusal(input);
+    }
+
+    /// What the outputs, the target and the observed tensors depend on.
+    void find_needed_nodes() {
+        std::vector<bool> wanted(net_.tensors().size(), false);
+        const auto want = [&](int t) {
+            if (t >= 0) wanted[static_cast<std::size_t>(t)] = true;
+        };
+        for (const int t : net_.outputs()) kept_.insert(t);
+        kept_.insert(options_.observed.begin(), options_.observed.end());
+        if (options_.target >= 0) kept_.insert(options_.target);
+        for (const int t : kept_) want(t);
+        needed_.assign(net_.nodes().size(), false);
+        for (int i = static_cast<int>(net_.nodes().size()) - 1; i >= 0; --i) {
+            const Network::NodeInfo& n = node(i);
+            const auto i_ = static_cast<std::size_t>(i);
+            needed_[i_] = on_way_[i_] || std::any_of(n.outputs.begin(), n.outputs.end(), [&](int t) {
+                              return t >= 0 && wanted[static_cast<std::size_t>(t)];
+                          });
+            if (needed_[i_]) {
+                for (const int t : n.inputs) want(t);
+            }
+        }
+    }
+
+    std::size_t new_storage(std::uint64_t bytes) {
+        storages_.push_back({bytes});
+        return storages_.size() - 1;
+    }
+
+    static std::uint64_t bytes_of(const Shape& shape) { return static_cast<std::uint64_t>(elements(shape)) * 4; }
+
+    /// Times: node i runs forward at i; the start is made at `nodes`; node i runs back at 2 · nodes − i.
+    int back_time(int i) const { return 2 * static_cast<int>(net_.nodes().size()) - i; }
+
+    void use_forward(int t, int time) {
+        if (t >= 0 && forward_[static_cast<std::size_t>(t)] >= 0) {
+            storages_[static_cast<std::size_t>(forward_[static_cast<std::size_t>(t)])].use(time);
+        }
+    }
+
+    void map_forward() {
+        forward_.assign(net_.tensors().size(), -1);
+        const int nodes = static_cast<int>(net_.nodes().size());
+        for (const int t : net_.inputs()) {
+            forward_[static_cast<std::size_t>(t)] = static_cast<int>(new_storage(bytes_of(tensor(t).shape)));
+            use_forward(t, -1);
+        }
+        for (int i = 0; i < nodes; ++i) {
+            if (!needed_[static_cast<std::size_t>(i)]) continue;
+            const Network::NodeInfo& n = node(i);
+            for (const int t : n.inputs) use_forward(t, i);
+            // What the way back reads lives until then.
+            Needs needs;
+            for (std::size_t k = 0; k < n.inputs.size(); ++k) {
+                if (!on_way_[static_cast<std::size_t>(i)] || !signal_goes(n, k)) continue;
+                const Needs more = n.op->needs(k, options_.rule, options_.lrn);
+                needs.inputs |= more.inputs;
+                needs.outputs |= more.outputs;
+            }
+            for (std::size_t k = 0; k < n.outputs.size(); ++k) {
+                const int t = n.outputs[k];
+                if (t < 0) continue;
+                const bool read_back = (needs.outputs & (1U << k)) != 0;
+                const bool read = read_back || kept_.count(t) > 0 || !tensor(t).consumers.empty();
+                if (k > 0 && !read) continue;  // switches that nobody reads are not kept
+                if (n.op->is_view() && n.inputs[0] >= 0) {
+                    forward_[static_cast<std::size_t>(t)] = forward_[static_cast<std::size_t>(n.inputs[0])];
+                } else {
+                    forward_[static_cast<std::size_t>(t)] = static_cast<int>(new_storage(bytes_of(tensor(t).shape)));
+                }
+                use_forward(t, i);
+                if (read_back) use_forward(t, back_time(i));
+            }
+            for (std::size_t k = 0; k < n.inputs.size(); ++k) {
+                if ((needs.inputs & (1U << k)) != 0) use_forward(n.inputs[k], back_time(i));
+            }
+        }
+        // What people look at stays to the end; inputs do too, for the way back may read them in a later frame's place.
+        for (const int t : kept_) use_forward(t, forever);
+        for (const int t : net_.inputs()) use_forward(t, forever);
+    }
+
+    void map_backward() {
+        signal_.assign(net_.tensors().size(), -1);
+        if (options_.target < 0) return;
+        const int nodes = static_cast<int>(net_.nodes().size());
+        const auto signal_bytes = [&](int t) {
+            return bytes_of(tensor(t).shape) * static_cast<std::uint64_t>(options_.copies);
+        };
+        const auto target = static_cast<std::size_t>(options_.target);
+        signal_[target] = static_cast<int>(new_storage(signal_bytes(options_.target)));
+        storages_[static_cast<std::size_t>(signal_[target])].use(nodes);
+        for (int i = nodes - 1; i >= 0; --i) {
+            if (!on_way_[static_cast<std::size_t>(i)]) continue;
+            const Network::NodeInfo& n = node(i);
+            const int from = signal_[static_cast<std::size_t>(n.outputs[0])];
+            storages_[static_cast<std::size_t>(from)].use(back_time(i));
+            for (std::size_t k = 0; k < n.inputs.size(); ++k) {
+                if (!signal_goes(n, k)) continue;
+                const int t = n.inputs[k];
+                int& to = signal_[static_cast<std::size_t>(t)];
+                if (to < 0) {
+                    to = n.op->is_view() && is_only_way(t) ? from : static_cast<int>(new_storage(signal_bytes(t)));
+                }
+                storages_[static_cast<std::size_t>(to)].use(back_time(i));
+            }
+        }
+        storages_[static_cast<std::size_t>(signal_[static_cast<std::size_t>(net_.inputs()[0])])].use(forever);
+    }
+
+    /// Only one use of tensor t carries a signal back.
+    bool is_only_way(int t) const {
+        int ways = t == options_.target ? 1 : 0;
+        for (const int c : tensor(t).consumers) ways += on_way_[static_cast<std::size_t>(c)] ? 1 : 0;
+        return ways == 1;
+    }
+
+    void place() {
+        std::vector<MemoryRequest> requests;
+        for (const Storage& storage : storages_) requests.push_back({storage.bytes, storage.first, storage.last});
+        const gpu::Limits& limits = model_.device().limits();
+        const std::uint64_t block = std::min<std::uint64_t>(limits.allocation, std::uint64_t{512} << 20);
+        const MemoryPlan memory = plan_memory(requests, limits.storage_alignment, block);
+        for (const std::uint64_t bytes : memory.blocks) {
+            plan_.blocks_.emplace_back(model_.device(), bytes, gpu::MemoryUse::device);
+        }
+        for (std::size_t i = 0; i < storages_.size(); ++i) {
+            storages_[i].slice =
+                plan_.blocks_[memory.places[i].block].slice().part(memory.places[i].offset, storages_[i].bytes);
+        }
+        plan_.forward_.resize(forward_.size());
+        for (std::size_t t = 0; t < forward_.size(); ++t) {
+            if (forward_[t] >= 0) plan_.forward_[t] = storages_[static_cast<std::size_t>(forward_[t])].slice;
+        }
+    }
+
+    Tensor forward_tensor(int t) const {
+        if (t < 0) return {};
+        return {plan_.forward_[static_cast<std::size_t>(t)], tensor(t).shape};
+    }
+    Signal signal(int t) const {
+        const Storage& storage = storages_[static_cast<std::size_t>(signal_[static_cast<std::size_t>(t)])];
+        return {storage.slice, tensor(t).shape, options_.copies};
+    }
+
+    std::vector<Tensor> forward_tensors(const std::vector<int>& tensors) const {
+        std::vector<Tensor> result;
+        for (const int t : tensors) result.push_back(forward_tensor(t));
+        return result;
+    }
+
+    void emit() {
+        StepEmitter emitter(model_, plan_.steps_);
+        emitter.stage("forward");
+        for (std::size_t i = 0; i < net_.nodes().size(); ++i) {
+            const Network::NodeInfo& n = net_.nodes()[i];
+            if (!needed_[i] || (n.op->is_view() && n.inputs[0] >= 0)) continue;
+            n.op->forward(emitter, {forward_tensors(n.inputs), forward_tensors(n.outputs)});
+        }
+        if (options_.target < 0) return;
+        emitter.stage("project");
+        const Extent extent = extent_of(tensor(options_.target).shape);
+        const gpu::Device& device = model_.device();
+        plan_.requests_ = gpu::Buffer(device, sizeof(SelectionRequest) * options_.copies, gpu::MemoryUse::device);
+        plan_.selections_ = gpu::Buffer(device, sizeof(ResolvedSelection) * options_.copies * extent.images,
+                                        gpu::MemoryUse::device);
+        plan_.peaks_ = gpu::Buffer(device, 8 * extent.images * extent.channels, gpu::MemoryUse::device);
+        emit_start(emitter, forward_tensor(options_.target), plan_.peaks_.slice(), plan_.requests_.slice(),
+                   plan_.selections_.slice(), signal(options_.target));
+        std::vector<bool> begun(net_.tensors().size(), false);
+        begun[static_cast<std::size_t>(options_.target)] = true;
+        for (int i = static_cast<int>(net_.nodes().size()) - 1; i >= 0; --i) {
+            if (!on_way_[static_cast<std::size_t>(i)]) continue;
+            const Network::NodeInfo& n = node(i);
+            for (std::size_t k = 0; k < n.inputs.size(); ++k) {
+                if (!signal_goes(n, k)) continue;
+                const auto t = static_cast<std::size_t>(n.inputs[k]);
+                ReverseArguments arguments;
+                arguments.input = k;
+                arguments.output = signal(n.outputs[0]);
+                arguments.result = signal(n.inputs[k]);
+                arguments.accumulate = begun[t];
+                arguments.inputs = forward_tensors(n.inputs);
+                arguments.outputs = forward_tensors(n.outputs);
+                arguments.rule = options_.rule;
+                arguments.lrn = options_.lrn;
+                begun[t] = true;
+                if (signal_[t] != signal_[static_cast<std::size_t>(n.outputs[0])]) n.op->reverse(emitter, arguments);
+            }
+        }
+        plan_.reconstruction_ = signal(net_.inputs()[0]);
+    }
+
+    Plan& plan_;
+    Model& model_;
+    const Network& net_;
+    const PlanOptions& options_;
+    std::vector<bool> on_way_;   // by node
+    std::vector<bool> carries_;  // by tensor: a signal arrives
+    std::vector<bool> needed_;   // by node
+    std::set<int> kept_;         // tensors that are there afterwards
+    std::vector<Storage> storages_;
+    std::vector<int> forward_, signal_;  // storage by tensor
+};
+
+Plan::Plan(Model& model, const PlanOptions& options) : model_(model), options_(options) {
+    Builder(*this, model).build();
+}
+
+Tensor Plan::tensor(int index) const {
+    return {forward_.at(static_cast<std::size_t>(index)), model_.network().tensors()[static_cast<std::size_t>(index)].shape};
+}
+
+Signal Plan::reconstruction() const { return reconstruction_; }
+
+std::uint64_t Plan::memory_bytes() const {
+    std::uint64_t bytes = 0;
+    for (const gpu::Buffer& block : blocks_) bytes += block.bytes();
+    return bytes;
+}
+
+}  // namespace deconv::nn

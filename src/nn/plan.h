@@ -1,0 +1,62 @@
+// What runs for one choice of layer and rule: which operators, in which order, in which memory, forward and back.
+#pragma once
+
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "nn/model.h"
+#include "nn/projection.h"
+#include "vk/recording.h"
+
+namespace deconv::nn {
+
+struct PlanOptions {
+    /// Tensor (index in Network::tensors()) whose activity is projected back; -1: forward only.
+    int target = -1;
+    Rule rule = Rule::deconv;
+    LrnReverse lrn = LrnReverse::identity;
+    /// Channels projected in one pass.
+    std::int64_t copies = 1;
+    /// Further tensors that must hold their values when the forward pass is over.
+    std::set<int> observed;
+};
+
+/// Steps and memory of one pass.  Its network's outputs, its target and what is observed are there afterwards; other
+/// tensors share memory and are not.  Steps are given to a gpu::Recording; a plan itself runs nothing.
+class Plan {
+  public:
+    /// Throws Error where no signal can come back from the target (naming why), or memory runs out.
+    Plan(Model& model, const PlanOptions& options);
+
+    const PlanOptions& options() const { return options_; }
+    /// In stages "forward" and, with a target, "project".
+    const std::vector<gpu::Step>& steps() const { return steps_; }
+
+    /// Device memory of a tensor that is there afterwards: inputs (which the caller fills), outputs, target, observed.
+    Tensor tensor(int index) const;
+    /// R₀, one after the other for each copy.  Only with a target.
+    Signal reconstruction() const;
+    /// One SelectionRequest a copy; the caller writes it (a Copy step) before the steps run.
+    gpu::Slice requests() const { return requests_.slice(); }
+    /// One ResolvedSelection for each copy of each image.
+    gpu::Slice selections() const { return selections_.slice(); }
+    /// (bits of the largest value, place) of each plane of the target.
+    gpu::Slice peaks() const { return peaks_.slice(); }
+
+    /// Bytes of activations and signals; constants are the model's.
+    std::uint64_t memory_bytes() const;
+
+  private:
+    class Builder;
+
+    Model& model_;
+    PlanOptions options_;
+    std::vector<gpu::Buffer> blocks_;
+    gpu::Buffer requests_, selections_, peaks_;
+    std::vector<gpu::Slice> forward_;  // by tensor; empty where it has none
+    Signal reconstruction_;
+    std::vector<gpu::Step> steps_;
+};
+
+}  // namespace deconv::nn

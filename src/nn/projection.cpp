@@ -1,0 +1,65 @@
+#include "nn/projection.h"
+
+#include "nn/ops/emit.h"
+
+namespace deconv::nn {
+
+SelectionRequest to_request(const Selection& selection, std::int64_t width) {
+    return {selection.channel, static_cast<std::int32_t>(selection.where),
+            static_cast<std::int32_t>(selection.y * width + selection.x), selection.one ? 1 : 0};
+}
+
+Extent extent_of(const Shape& shape) {
+    Extent extent;
+    if (!shape.empty()) extent.images = shape[0];
+    if (shape.size() > 1) extent.channels = shape[1];
+    for (std::size_t i = 2; i < shape.size(); ++i) extent.plane *= shape[i];
+    if (shape.size() > 2) extent.width = shape.back();
+    return extent;
+}
+
+void emit_start(Emitter& emitter, const Tensor& tensor, const gpu::Slice& peaks, const gpu::Slice& requests,
+                const gpu::Slice& selections, const Signal& start) {
+    const Extent extent = extent_of(tensor.shape);
+    const auto u = [](std::int64_t value) { return static_cast<std::uint32_t>(value); };
+    const std::int64_t planes = extent.images * extent.channels;
+
+    struct PeaksPush {
+        std::uint32_t planes, plane;
+    };
+    gpu::Dispatch find;
+    find.shader = "nn/peaks";
+    find.bindings = {gpu::in(tensor.slice), gpu::out(peaks)};
+    find.set_push(PeaksPush{u(planes), u(extent.plane)});
+    find.groups = gpu::linear_groups(static_cast<std::uint64_t>(planes), 1);
+    find.bytes = static_cast<double>(tensor.slice.bytes);
+    find.flops = static_cast<double>(elements(tensor.shape));
+    find.label = "peaks";
+    emitter.emit(std::move(find));
+
+    struct SelectPush {
+        std::uint32_t channels, images;
+    };
+    gpu::Dispatch select;
+    select.shader = "nn/select";
+    select.bindings = {gpu::in(peaks), gpu::in(requests), gpu::out(selections)};
+    select.set_push(SelectPush{u(extent.channels), u(extent.images)});
+    select.groups = {u(start.copies * extent.images), 1, 1};
+    select.label = "select";
+    emitter.emit(std::move(select));
+
+    struct StartPush {
+        std::uint32_t items, first_copy, channels, plane, images;
+    };
+    const std::int64_t one = elements(tensor.shape);
+    for_slices(start.copies, static_cast<std::uint64_t>(one) * 4, emitter.device().limits,
+               [&](std::int64_t first, std::int64_t count) {
+                   const StartPush push{u(count * one), u(first), u(extent.channels), u(extent.plane), u(extent.images)};
+                   emitter.emit(linear_dispatch(emitter, "nn/start", push.items, push,
+                                                {gpu::in(tensor.slice), gpu::in(peaks), gpu::in(selections),
+                                                 gpu::out(floats(start.slice, first * one, count * one))},
+                                                "start"));
+               });
+}
+
+}  // namespace deconv::nn

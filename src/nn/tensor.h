@@ -1,0 +1,31 @@
+// Shapes and host tensors: what the graph and the operators speak about.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace deconv::nn {
+
+/// Sizes from the outermost dimension; row-major and dense in memory.  Images are (N, C, H, W).
+using Shape = std::vector<std::int64_t>;
+
+std::int64_t elements(const Shape& shape);
+/// "1x3x224x224"; "scalar" for no dimensions.
+std::string to_string(const Shape& shape);
+
+/// A constant in host memory: weights (float) or what shapes are computed from (int64).
+/// The data is shared and never changes, so copies are cheap.
+struct HostTensor {
+    Shape shape;
+    std::shared_ptr<const std::vector<float>> floats;           // set for floating-point types
+    std::shared_ptr<const std::vector<std::int64_t>> integers;  // set for integer and boolean types
+
+    static HostTensor of(Shape shape, std::vector<float> values);
+    static HostTensor of(Shape shape, std::vector<std::int64_t> values);
+    bool is_float() const { return floats != nullptr; }
+};
+
+}  // namespace deconv::nn

@@ -1,0 +1,79 @@
+// Device memory: buffers, slices of them, and arenas that hand slices out.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "vk/device.h"
+
+namespace deconv::gpu {
+
+/// A part of a buffer, as it is bound.  Owns nothing.
+struct Slice {
+    vk::Buffer buffer;
+    std::uint64_t offset = 0;
+    std::uint64_t bytes = 0;
+
+    explicit operator bool() const { return static_cast<bool>(buffer); }
+    /// `bytes` of this slice from `from` on; both in bytes.
+    Slice part(std::uint64_t from, std::uint64_t size) const { return {buffer, offset + from, size}; }
+};
+
+enum class MemoryUse {
+    device,    // storage that shaders read and write
+    upload,    // written by the host, read by shaders and copies
+    readback,  // written by shaders and copies, read by the host
+};
+
+/// A buffer with memory of its own.  Host-visible kinds stay mapped.
+class Buffer {
+  public:
+    Buffer() = default;
+    /// Throws Error with the size where memory runs out.
+    Buffer(const Device& device, std::uint64_t bytes, MemoryUse use);
+
+    Slice slice() const { return {*buffer_, 0, bytes_}; }
+    std::uint64_t bytes() const { return bytes_; }
+    /// Mapped memory; empty where the host cannot see it.
+    std::span<std::byte> mapped() const { return mapped_; }
+    template <typename T>
+    T* as() const {
+        return reinterpret_cast<T*>(mapped_.data());
+    }
+
+  private:
+    vk::UniqueDeviceMemory memory_;  // outlives the buffer bound to it
+    vk::UniqueBuffer buffer_;
+    std::uint64_t bytes_ = 0;
+    std::span<std::byte> mapped_;
+};
+
+/// Hands out slices of device memory and frees them all at once.  One thread at a time.
+class Arena {
+  public:
+    explicit Arena(const Device& device, std::uint64_t chunk_bytes = std::uint64_t{16} << 20);
+
+    Slice allocate(std::uint64_t bytes);
+    /// Allocates and fills: directly where the host sees device memory, else through a staging buffer.
+    Slice upload(std::span<const std::byte> data);
+    std::uint64_t bytes() const { return total_; }
+
+  private:
+    const Device& device_;
+    std::uint64_t chunk_bytes_;
+    std::vector<Buffer> chunks_;
+    std::uint64_t used_ = 0;  // of the last chunk
+    std::uint64_t total_ = 0;
+    Buffer staging_;
+};
+
+/// Copies a slice of device memory to the host, and waits: for tests and for what is read once.
+void download(const Device& device, const Slice& slice, std::span<std::byte> to);
+/// The reverse: host to device, and waits.
+void upload(const Device& device, std::span<const std::byte> from, const Slice& slice);
+
+std::uint64_t align_up(std::uint64_t value, std::uint64_t alignment);
+
+}  // namespace deconv::gpu

@@ -1,0 +1,278 @@
+#include "vk/recording.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+
+namespace deconv::gpu {
+namespace {
+
+constexpr auto compute_stage = vk::PipelineStageFlagBits::eComputeShader | vk::PipelineStageFlagBits::eTransfer;
+constexpr auto shader_read = vk::AccessFlagBits::eShaderRead | vk::AccessFlagBits::eTransferRead;
+constexpr auto shader_write = vk::AccessFlagBits::eShaderWrite | vk::AccessFlagBits::eTransferWrite;
+
+void barrier(vk::CommandBuffer commands) {
+    const vk::MemoryBarrier memory(shader_write, shader_read | shader_write);
+    commands.pipelineBarrier(compute_stage, compute_stage, {}, memory, {}, {});
+}
+
+/// What steps since the last barrier have touched.
+class Hazards {
+  public:
+    bool conflicts(const std::vector<Binding>& bindings) const {
+        return std::any_of(bindings.begin(), bindings.end(), [&](const Binding& b) {
+            return std::any_of(touched_.begin(), touched_.end(), [&](const Binding& t) {
+                return (b.write || t.write) && b.slice.buffer == t.slice.buffer &&
+                       b.slice.offset < t.slice.offset + t.slice.bytes &&
+                       t.slice.offset < b.slice.offset + b.slice.bytes;
+            });
+        });
+    }
+    void add(const std::vector<Binding>& bindings) { touched_.insert(touched_.end(), bindings.begin(), bindings.end()); }
+    void clear() { touched_.clear(); }
+
+  private:
+    std::vector<Binding> touched_;
+};
+
+std::vector<Binding> bindings_of(const Step& step) {
+    if (!step.dispatch.shader.empty()) return step.dispatch.bindings;
+    return {in(step.copy.from), out(step.copy.to)};
+}
+
+/// Boxes of the grid, cut along its longest dimension (then the next) into at least `parts`.
+struct Box {
+    Groups base, size;
+};
+std::vector<Box> cut(const Groups& groups, std::uint32_t parts) {
+    std::vector<Box> boxes{{{0, 0, 0}, groups}};
+    // Outer dimensions first: images, then channels, then pixels, so that each part stays dense in memory.
+    for (int axis = 2; axis >= 0 && boxes.size() < parts; --axis) {
+        const auto a = static_cast<std::size_t>(axis);
+        const std::uint32_t wanted = divide_up(parts, boxes.size());
+        const std::uint32_t step = std::max<std::uint32_t>(1, divide_up(groups[a], wanted));
+        std::vector<Box> finer;
+        for (const Box& box : boxes) {
+            for (std::uint32_t at = 0; at < groups[a]; at += step) {
+                Box part = box;
+                part.base[a] = at;
+                part.size[a] = std::min(step, groups[a] - at);
+                finer.push_back(part);
+            }
+        }
+        boxes = std::move(finer);
+    }
+    return boxes;
+}
+
+}  // namespace
+
+Recording::Recording(const Device& device, Pipelines& pipelines, std::vector<Step> steps, const Options& options)
+    : device_(device), pipelines_(pipelines), steps_(std::move(steps)), options_(options) {
+    std::uint32_t sets = 0;
+    std::uint32_t buffers = 0;
+    for (const Step& step : steps_) {
+        if (step.dispatch.shader.empty()) continue;
+        if (step.dispatch.bindings.size() > 4) throw Error(step.dispatch.label + " binds more than four buffers");
+        for (const Binding& binding : step.dispatch.bindings) {
+            if (binding.slice.bytes > device.limits().storage_range) {
+                throw Error(step.dispatch.label + " needs " + std::to_string(binding.slice.bytes >> 20) +
+                            " MiB in one binding, more than " + device.info().name +
+                            " offers: choose a smaller --size");
+            }
+        }
+        ++sets;
+        buffers += static_cast<std::uint32_t>(step.dispatch.bindings.size());
+    }
+    const vk::DescriptorPoolSize size(vk::DescriptorType::eStorageBuffer, std::max(buffers, 1U));
+    descriptors_ = device.handle().createDescriptorPoolUnique({{}, std::max(sets, 1U), size});
+    for (const Step& step : steps_) {
+        sets_.emplace_back();
+        const Dispatch& dispatch = step.dispatch;
+        if (dispatch.shader.empty()) continue;
+        const Pipeline& pipeline = pipelines.get(dispatch.shader, dispatch.constants,
+                                                 static_cast<std::uint32_t>(dispatch.bindings.size()),
+                                                 dispatch.push_bytes);
+        sets_.back() = device.handle().allocateDescriptorSets({*descriptors_, pipeline.bindings}).front();
+        std::array<vk::DescriptorBufferInfo, 4> infos;
+        std::vector<vk::WriteDescriptorSet> writes;
+        for (std::uint32_t i = 0; i < dispatch.bindings.size(); ++i) {
+            const Slice& slice = dispatch.bindings[i].slice;
+            infos.at(i) = vk::DescriptorBufferInfo(slice.buffer, slice.offset, slice.bytes);
+            writes.emplace_back(sets_.back(), i, 0, 1, vk::DescriptorType::eStorageBuffer, nullptr, &infos.at(i));
+        }
+        device.handle().updateDescriptorSets(writes, {});
+    }
+    for (const Step& step : steps_) {
+        step_ms_.push_back(
+            1e-6 * std::max(step.dispatch.flops / options_.gflops, step.dispatch.bytes / options_.gbytes));
+    }
+    record();
+}
+
+void Recording::adapt() {
+    const std::vector<SegmentTime> measured = times();
+    if (measured.empty()) return;
+    std::fill(step_ms_.begin(), step_ms_.end(), 0.0);
+    for (std::size_t s = 0; s < segments_.size(); ++s) {
+        const Segment& segment = segments_[s];
+        const double took = std::max(0.0, measured[s].end_ms - measured[s].start_ms);
+        for (const Segment::Part& part : segment.parts) {
+            const double share = segment.estimated_ms > 0 ? part.estimated_ms / segment.estimated_ms
+                                                          : 1.0 / static_cast<double>(segment.parts.size());
+            step_ms_[part.step] += took * share;
+        }
+    }
+    record();
+}
+
+void Recording::record() {
+    segments_.clear();
+    commands_.clear();
+    pool_.reset();
+    pool_ = device_.handle().createCommandPoolUnique({{}, device_.queue_family()});
+
+    // First decide what goes where, so that the queries can be counted, then record.
+    struct Piece {
+        std::size_t step;
+        Box box;
+        double ms;
+    };
+    std::vector<std::vector<Piece>> plan;
+    double filled = 0;
+    for (std::size_t i = 0; i < steps_.size(); ++i) {
+        const Dispatch& dispatch = steps_[i].dispatch;
+        const double ms = step_ms_[i];
+        const auto parts = static_cast<std::uint32_t>(std::clamp(std::ceil(ms / options_.segment_ms), 1.0, 4096.0));
+        const std::vector<Box> boxes = cut(dispatch.groups, parts);
+        for (const Box& box : boxes) {
+            const double part_ms = ms / static_cast<double>(boxes.size());
+            const bool stage_changes = !plan.empty() && steps_[plan.back().back().step].stage != steps_[i].stage;
+            if (plan.empty() || stage_changes || filled + part_ms > options_.segment_ms) {
+                plan.emplace_back();
+                filled = 0;
+            }
+            plan.back().push_back({i, box, part_ms});
+            filled += part_ms;
+        }
+    }
+
+    const auto count = static_cast<std::uint32_t>(plan.size());
+    if (count == 0) return;
+    if (device_.timestamp_ns() > 0) {
+        queries_ = device_.handle().createQueryPoolUnique({{}, vk::QueryType::eTimestamp, 2 * count});
+    }
+    commands_ = device_.handle().allocateCommandBuffersUnique({*pool_, vk::CommandBufferLevel::ePrimary, count});
+    for (std::uint32_t s = 0; s < count; ++s) {
+        const vk::CommandBuffer commands = *commands_[s];
+        Segment segment{commands, steps_[plan[s].front().step].stage, steps_[plan[s].front().step].dispatch.label, {},
+                        0};
+        commands.begin(vk::CommandBufferBeginInfo{});
+        if (queries_) {
+            commands.resetQueryPool(*queries_, 2 * s, 2);
+            commands.writeTimestamp(vk::PipelineStageFlagBits::eTopOfPipe, *queries_, 2 * s);
+        }
+        // Earlier segments and the other frame in flight use the same memory.
+        barrier(commands);
+        Hazards hazards;
+        std::size_t previous = steps_.size();
+        for (const Piece& piece : plan[s]) {
+            const Step& step = steps_[piece.step];
+            if (piece.step != previous) {
+                const std::vector<Binding> bindings = bindings_of(step);
+                if (hazards.conflicts(bindings)) {
+                    barrier(commands);
+                    hazards.clear();
+                }
+                hazards.add(bindings);
+                previous = piece.step;
+            } else {
+                // Parts of one grid touch different elements, but within ranges that overlap.
+                barrier(commands);
+            }
+            const Dispatch& dispatch = step.dispatch;
+            if (dispatch.shader.empty()) {
+                commands.copyBuffer(step.copy.from.buffer, step.copy.to.buffer,
+                                    vk::BufferCopy(step.copy.from.offset, step.copy.to.offset, step.copy.from.bytes));
+            } else {
+                const Pipeline& pipeline = pipelines_.get(dispatch.shader, dispatch.constants,
+                                                          static_cast<std::uint32_t>(dispatch.bindings.size()),
+                                                          dispatch.push_bytes);
+                commands.bindPipeline(vk::PipelineBindPoint::eCompute, pipeline.handle);
+                commands.bindDescriptorSets(vk::PipelineBindPoint::eCompute, pipeline.layout, 0, sets_[piece.step], {});
+                if (dispatch.push_bytes > 0) {
+                    commands.pushConstants(pipeline.layout, vk::ShaderStageFlagBits::eCompute, 0, dispatch.push_bytes,
+                                           dispatch.push.data());
+                }
+                const Box& box = piece.box;
+                commands.dispatchBase(box.base[0], box.base[1], box.base[2], box.size[0], box.size[1], box.size[2]);
+            }
+            segment.parts.push_back({piece.step, piece.ms});
+            segment.estimated_ms += piece.ms;
+        }
+        // What the host reads afterwards must be visible to it.
+        const vk::MemoryBarrier host(shader_write, vk::AccessFlagBits::eHostRead);
+        commands.pipelineBarrier(compute_stage, vk::PipelineStageFlagBits::eHost, {}, host, {}, {});
+        if (queries_) commands.writeTimestamp(vk::PipelineStageFlagBits::eBottomOfPipe, *queries_, 2 * s + 1);
+        commands.end();
+        const std::string& end = steps_[plan[s].back().step].dispatch.label;
+        if (end != segment.label) segment.label += " … " + end;
+        segments_.push_back(std::move(segment));
+    }
+}
+
+std::vector<SegmentTime> Recording::times() const {
+    std::vector<SegmentTime> result;
+    if (!queries_ || segments_.empty()) return result;
+    std::vector<std::uint64_t> values(2 * segments_.size());
+    const vk::Result status = device_.handle().getQueryPoolResults(
+        *queries_, 0, static_cast<std::uint32_t>(values.size()), 8 * values.size(), values.data(), 8,
+        vk::QueryResultFlagBits::e64);
+    if (status != vk::Result::eSuccess) return result;
+    const double ms = device_.timestamp_ns() * 1e-6;
+    for (std::size_t i = 0; i < segments_.size(); ++i) {
+        result.push_back({segments_[i].stage, segments_[i].label, static_cast<double>(values[2 * i]) * ms,
+                          static_cast<double>(values[2 * i + 1]) * ms});
+    }
+    return result;
+}
+
+Scheduler::Scheduler(const Device& device) : device_(device) {
+    const vk::SemaphoreTypeCreateInfo type(vk::SemaphoreType::eTimeline, 0);
+    timeline_ = device.handle().createSemaphoreUnique(vk::SemaphoreCreateInfo({}, &type));
+}
+
+Scheduler::~Scheduler() {
+    try {
+        wait(last_);
+    } catch (const std::exception&) {  // a lost device has nothing left to wait for
+        last_ = 0;
+    }
+}
+
+Scheduler::Ticket Scheduler::submit(const Recording& recording) {
+    for (const Recording::Segment& segment : recording.segments()) {
+        if (last_ >= 2) wait(last_ - 1);
+        const Ticket next = last_ + 1;
+        const vk::TimelineSemaphoreSubmitInfo timeline(0, nullptr, 1, &next);
+        const vk::SubmitInfo submission(0, nullptr, nullptr, 1, &segment.commands, 1, &*timeline_, &timeline);
+        {
+            const std::lock_guard lock(device_.queue_mutex());
+            device_.queue().submit(submission);
+        }
+        last_ = next;
+    }
+    return last_;
+}
+
+void Scheduler::wait(Ticket ticket) const {
+    const vk::SemaphoreWaitInfo info({}, 1, &*timeline_, &ticket);
+    if (device_.handle().waitSemaphores(info, UINT64_MAX) != vk::Result::eSuccess) {
+        throw Error(device_.info().name + " did not finish its work");
+    }
+}
+
+bool Scheduler::done(Ticket ticket) const { return device_.handle().getSemaphoreCounterValue(*timeline_) >= ticket; }
+
+}  // namespace deconv::gpu

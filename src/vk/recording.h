@@ -1,0 +1,104 @@
+// Prerecorded commands in segments, and the scheduler that submits them.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "vk/dispatch.h"
+#include "vk/pipelines.h"
+
+namespace deconv::gpu {
+
+/// A copy between buffers, in a recording.
+struct Copy {
+    Slice from, to;
+};
+
+/// One step of a recording: a dispatch, or a copy where dispatch.shader is empty.
+struct Step {
+    Dispatch dispatch;
+    Copy copy;
+    std::string stage;  // e.g. "forward": times are summed by stage
+};
+
+/// What one segment took, from GPU timestamps (or the host's clock where the device has none).
+struct SegmentTime {
+    std::string stage;
+    std::string label;  // first … last dispatch
+    double start_ms = 0, end_ms = 0;
+};
+
+/// Steps recorded once into command buffers ("segments") of about `segment_ms` each, to be submitted any number of
+/// times, one submission at a time.  A step that takes longer is cut along its grid.  Steps of different stages never
+/// share a segment.  Barriers stand only where a step touches what an earlier one wrote or read.
+class Recording {
+  public:
+    struct Options {
+        double segment_ms = 5;
+        double gflops = 10;  // what the device is taken to reach: decides how steps are cut
+        double gbytes = 5;
+    };
+
+    Recording(const Device& device, Pipelines& pipelines, std::vector<Step> steps, const Options& options);
+
+    struct Segment {
+        vk::CommandBuffer commands;
+        std::string stage, label;
+        struct Part {
+            std::size_t step;
+            double estimated_ms;
+        };
+        std::vector<Part> parts;
+        double estimated_ms = 0;
+    };
+    const std::vector<Segment>& segments() const { return segments_; }
+
+    /// Times of the last submission, which must be finished.
+    std::vector<SegmentTime> times() const;
+
+    /// Cuts and records anew by what the last submission took; none may be under way.
+    void adapt();
+
+  private:
+    void record();
+
+    const Device& device_;
+    Pipelines& pipelines_;
+    std::vector<Step> steps_;
+    Options options_;
+    std::vector<double> step_ms_;  // what each step is taken to last
+    vk::UniqueDescriptorPool descriptors_;
+    std::vector<vk::DescriptorSet> sets_;  // by step
+    vk::UniqueQueryPool queries_;
+    vk::UniqueCommandPool pool_;
+    std::vector<vk::UniqueCommandBuffer> commands_;
+    std::vector<Segment> segments_;
+};
+
+/// Submits segments in order and lets other work of the queue go between: never more than two segments are ahead of
+/// the device.  One thread submits; any thread may wait.
+class Scheduler {
+  public:
+    explicit Scheduler(const Device& device);
+    ~Scheduler();
+    Scheduler(const Scheduler&) = delete;
+    Scheduler& operator=(const Scheduler&) = delete;
+
+    /// A point on the timeline, reached when everything submitted until then is done.
+    using Ticket = std::uint64_t;
+
+    /// Submits every segment of the recording; returns when the last two may still be running.
+    Ticket submit(const Recording& recording);
+    /// Throws Error where the device is lost.
+    void wait(Ticket ticket) const;
+    bool done(Ticket ticket) const;
+    Ticket last() const { return last_; }
+
+  private:
+    const Device& device_;
+    vk::UniqueSemaphore timeline_;
+    Ticket last_ = 0;
+};
+
+}  // namespace deconv::gpu

@@ -1,0 +1,134 @@
+#include "engine.h"
+
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+
+namespace deconv::testing {
+namespace {
+
+gpu::DeviceOptions options_from_environment() {
+    gpu::DeviceOptions options;
+    const char* limits = std::getenv("DECONV_LIMITS");
+    options.minimum_limits = limits != nullptr && std::string(limits) == "minimum";
+    options.validation = true;
+    return options;
+}
+
+std::unique_ptr<Engine>& kept_engine() {
+    static std::unique_ptr<Engine> kept;
+    return kept;
+}
+
+/// Fails the test during which the validation layer spoke, and ends the device before the program's statics go.
+class ValidationListener : public ::testing::EmptyTestEventListener {
+    void OnTestEnd(const ::testing::TestInfo& /*info*/) override {
+        if (!kept_engine()) return;
+        for (const std::string& message : kept_engine()->device.take_validation_messages()) {
+            ADD_FAILURE() << "Vulkan validation: " << message;
+        }
+    }
+    void OnTestProgramEnd(const ::testing::UnitTest& /*test*/) override { kept_engine().reset(); }
+};
+
+const bool listening = [] {
+    ::testing::UnitTest::GetInstance()->listeners().Append(std::make_unique<ValidationListener>().release());
+    return true;
+}();
+
+template <typename T>
+std::vector<T> read(const gpu::Slice& slice) {
+    std::vector<T> values(slice.bytes / sizeof(T));
+    gpu::download(engine().device, slice, std::as_writable_bytes(std::span(values)));
+    return values;
+}
+
+}  // namespace
+
+Engine& engine() {
+    static_cast<void>(listening);
+    if (!kept_engine()) {
+        kept_engine() = std::make_unique<Engine>(options_from_environment());
+        std::printf("[ device   ] %s, %s\n", kept_engine()->device.info().name.c_str(),
+                    kept_engine()->device.info().driver.c_str());
+    }
+    return *kept_engine();
+}
+
+Runner::Runner(nn::Graph graph, const std::map<std::string, nn::Shape>& inputs)
+    : model_(engine().device, nn::Network(std::move(graph), inputs)) {}
+
+int Runner::index(const std::string& tensor) const {
+    const int found = network().find_tensor(tensor);
+    if (found < 0) throw std::runtime_error("no tensor named " + tensor);
+    return found;
+}
+
+void Runner::plan(const std::string& target, nn::Rule rule, nn::LrnReverse lrn, std::int64_t copies,
+                  const std::vector<std::string>& observed) {
+    nn::PlanOptions options;
+    if (!target.empty()) options.target = network().projection_start(index(target));
+    options.rule = rule;
+    options.lrn = lrn;
+    options.copies = copies;
+    for (const std::string& name : observed) options.observed.insert(index(name));
+    recording_.reset();
+    plan_ = std::make_unique<nn::Plan>(model_, options);
+    recording_ = std::make_unique<gpu::Recording>(engine().device, engine().pipelines, plan_->steps(),
+                                                  gpu::Recording::Options{});
+}
+
+void Runner::set_input(const std::string& name, const std::vector<float>& values) {
+    gpu::upload(engine().device, std::as_bytes(std::span(values)), plan_->tensor(index(name)).slice);
+}
+
+void Runner::set_switches(const std::string& name, const std::vector<std::uint32_t>& values) {
+    gpu::upload(engine().device, std::as_bytes(std::span(values)), plan_->tensor(index(name)).slice);
+}
+
+void Runner::run(const std::vector<nn::Selection>& selections) {
+    const nn::PlanOptions& options = plan_->options();
+    if (options.target >= 0) {
+        const nn::Extent extent = nn::extent_of(plan_->tensor(options.target).shape);
+        std::vector<nn::SelectionRequest> requests;
+        for (const nn::Selection& selection : selections) {
+            requests.push_back(nn::to_request(selection, extent.width));
+        }
+        gpu::upload(engine().device, std::as_bytes(std::span(requests)), plan_->requests());
+    }
+    engine().scheduler.wait(engine().scheduler.submit(*recording_));
+}
+
+std::vector<float> Runner::values(const std::string& tensor) const {
+    return read<float>(plan_->tensor(index(tensor)).slice);
+}
+
+std::vector<std::uint32_t> Runner::switches(const std::string& tensor) const {
+    return read<std::uint32_t>(plan_->tensor(index(tensor)).slice);
+}
+
+std::vector<float> Runner::reconstruction() const { return read<float>(plan_->reconstruction().slice); }
+
+std::vector<nn::ResolvedSelection> Runner::selections() const {
+    return read<nn::ResolvedSelection>(plan_->selections());
+}
+
+double relative_error(const std::vector<float>& a, const std::vector<double>& b) {
+    if (a.size() != b.size()) return INFINITY;
+    double difference = 0;
+    double norm = 0;
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        difference += (a[i] - b[i]) * (a[i] - b[i]);
+        norm += b[i] * b[i];
+    }
+    if (difference == 0) return 0;
+    return norm > 0 ? std::sqrt(difference / norm) : INFINITY;
+}
+
+std::string shared_folder() {
+    const char* from_environment = std::getenv("DECONV_SHARED");
+    const std::string folder = from_environment != nullptr ? from_environment : DECONV_SHARED_DIR;
+    return std::filesystem::is_directory(folder) ? folder : std::string();
+}
+
+}  // namespace deconv::testing

@@ -1,0 +1,72 @@
+// The device that a test program runs on, and a way to run a network there once.
+//
+// The driver is chosen by the environment (VK_ICD_FILENAMES); DECONV_LIMITS=minimum pretends Vulkan's guaranteed
+// minima.  The validation layer is on: a message of it fails the test that caused it.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "nn/model.h"
+#include "nn/plan.h"
+#include "vk/recording.h"
+
+namespace deconv::testing {
+
+struct Engine {
+    gpu::Device device;
+    gpu::Pipelines pipelines;
+    gpu::Scheduler scheduler;
+
+    explicit Engine(const gpu::DeviceOptions& options)
+        : device(options), pipelines(device, {}), scheduler(device) {}
+};
+
+/// The engine of this program, made at the first call and kept to the end.
+Engine& engine();
+
+/// A network on the engine's device, planned once and run as often as wanted.
+class Runner {
+  public:
+    Runner(nn::Graph graph, const std::map<std::string, nn::Shape>& inputs = {});
+
+    const nn::Network& network() const { return model_.network(); }
+    nn::Model& model() { return model_; }
+
+    /// Plans anew.  `target` is a tensor's name, empty for forward only.
+    void plan(const std::string& target = {}, nn::Rule rule = nn::Rule::deconv,
+              nn::LrnReverse lrn = nn::LrnReverse::identity, std::int64_t copies = 1,
+              const std::vector<std::string>& observed = {});
+    const nn::Plan& current() const { return *plan_; }
+
+    void set_input(const std::string& name, const std::vector<float>& values);
+    void set_switches(const std::string& name, const std::vector<std::uint32_t>& values);
+    /// Runs the plan once; one selection for each copy.
+    void run(const std::vector<nn::Selection>& selections = {});
+
+    std::vector<float> values(const std::string& tensor) const;
+    std::vector<std::uint32_t> switches(const std::string& tensor) const;
+    /// R₀ of every copy, one after the other.
+    std::vector<float> reconstruction() const;
+    std::vector<nn::ResolvedSelection> selections() const;
+
+  private:
+    int index(const std::string& tensor) const;
+
+    nn::Model model_;
+    std::unique_ptr<nn::Plan> plan_;
+    std::unique_ptr<gpu::Recording> recording_;
+};
+
+/// ‖a − b‖ / ‖b‖ over the whole tensor; 0 where both are zero.
+double relative_error(const std::vector<float>& a, const std::vector<double>& b);
+
+/// The folder of media and networks that are not part of the project; empty (and the test should skip, saying so)
+/// where it is not there.
+std::string shared_folder();
+
+}  // namespace deconv::testing
