@@ -8,8 +8,11 @@
 // gl_WorkGroupSize: the optimiser takes that for its default.
 layout(constant_id = 0) const uint workgroup = 1;
 
+// Workgroups in a full row of a grid made by linear_groups().  Not gl_NumWorkGroups.x: a grid may run in parts.
+const uint groups_a_row = 32768;
+
+uint linear_group() { return gl_WorkGroupID.y * groups_a_row + gl_WorkGroupID.x; }
+
 // The invocation's index in a grid made by linear_groups(): x first, then y.
-uint linear_index() {
-    return (gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x) * workgroup + gl_LocalInvocationID.x;
-}
+uint linear_index() { return linear_group() * workgroup + gl_LocalInvocationID.x; }
 #endif

@@ -42,6 +42,9 @@ class Runner {
               nn::LrnReverse lrn = nn::LrnReverse::identity, std::int64_t copies = 1,
               const std::vector<std::string>& observed = {});
     const nn::Plan& current() const { return *plan_; }
+    gpu::Recording& recording() { return *recording_; }
+    /// Records the plan anew, cut otherwise.
+    void record(const gpu::Recording::Options& options);
 
     void set_input(const std::string& name, const std::vector<float>& values);
     void set_switches(const std::string& name, const std::vector<std::uint32_t>& values);
@@ -60,6 +63,19 @@ class Runner {
     nn::Model model_;
     std::unique_ptr<nn::Plan> plan_;
     std::unique_ptr<gpu::Recording> recording_;
+};
+
+/// While it lives, the device says that it binds no more than so many bytes at once: what needs large networks
+/// otherwise is tested on small ones.
+class PretendedRange {
+  public:
+    explicit PretendedRange(std::uint64_t bytes);
+    ~PretendedRange();
+    PretendedRange(const PretendedRange&) = delete;
+    PretendedRange& operator=(const PretendedRange&) = delete;
+
+  private:
+    std::uint64_t before_;
 };
 
 /// ‖a − b‖ / ‖b‖ over the whole tensor; 0 where both are zero.

@@ -10,6 +10,14 @@
 // invocations share the block, reads them at uniform addresses.  With a stride the reverse visits the places of one
 // phase (v mod sy, u mod sx) together: then all of a workgroup's invocations take the same taps.
 //
+// With SUBGROUP the workgroup is one subgroup of that many invocations: each loads its share of the block's weights, and
+// they are handed round.  A CPU's driver reads an address that all invocations share once for each of them; a broadcast
+// is a register shuffle.
+//
+// variant: forward16x4s8 -DBLOCK=16 -DPIXELS=4 -DSUBGROUP=8 -DTEXELS
+// variant: reverse16x4s8 -DBLOCK=16 -DPIXELS=4 -DSUBGROUP=8 -DREVERSE -DTEXELS
+// variant: forward16x4s4 -DBLOCK=16 -DPIXELS=4 -DSUBGROUP=4
+// variant: reverse16x4s4 -DBLOCK=16 -DPIXELS=4 -DSUBGROUP=4 -DREVERSE
 // variant: forward16x4 -DBLOCK=16 -DPIXELS=4
 // variant: forward16x1 -DBLOCK=16 -DPIXELS=1
 // variant: forward4x4 -DBLOCK=4 -DPIXELS=4
@@ -18,11 +26,30 @@
 // variant: reverse4x4 -DBLOCK=4 -DPIXELS=4 -DREVERSE
 #include "common.glsl"
 
+#ifdef SUBGROUP
+#extension GL_KHR_shader_subgroup_ballot : require
+const uint share = BLOCK / SUBGROUP;  // weights that one invocation loads
+#endif
+
 layout(local_size_x_id = 0) in;
 layout(constant_id = 1) const bool pointwise = false;  // 1×1, stride 1, no padding: source place = destination place
 
+#ifdef TEXELS
+layout(binding = 0) uniform samplerBuffer source;
+layout(binding = 1) uniform samplerBuffer weights;
+#define SOURCE(i) texelFetch(source, int(i)).x
+#define WEIGHT(i) texelFetch(weights, int(i)).x
+#else
 layout(binding = 0) readonly buffer Source { float source[]; };
+#define SOURCE(i) source[i]
+#define WEIGHT(i) weights[i]
+#endif
+#ifdef TEXELS
+#elif defined(SUBGROUP)
+layout(binding = 1) readonly buffer Weights { float weights[]; };
+#else
 layout(binding = 1) readonly buffer Weights { vec4 weights[]; };
+#endif
 layout(binding = 2) readonly buffer Bias { float bias[]; };
 layout(binding = 3) buffer Destination { float destination[]; };
 
@@ -33,10 +60,27 @@ layout(push_constant) uniform Push {
     uint destination_height, destination_width;
     uint groups, blocks;        // blocks: of one group
     int kernel_y, kernel_x, stride_y, stride_x, pad_y, pad_x, dilation_y, dilation_x;
-    uint has_bias, accumulate;
+    uint has_bias, accumulate, relu;
 } p;
 
 const uint vectors = BLOCK / 4;
+
+// The BLOCK weights at vector index w.
+#ifdef SUBGROUP
+#define LOAD_WEIGHTS(w)                                                                       \
+    vec4 weight[vectors];                                                                     \
+    {                                                                                         \
+        float mine[share];                                                                    \
+        [[unroll]] for (uint i = 0; i < share; ++i)                                           \
+            mine[i] = WEIGHT((w) * 4 + i * SUBGROUP + gl_SubgroupInvocationID);              \
+        [[unroll]] for (uint i = 0; i < BLOCK; ++i)                                           \
+            weight[i / 4][i % 4] = subgroupBroadcast(mine[i / SUBGROUP], i % SUBGROUP);       \
+    }
+#else
+#define LOAD_WEIGHTS(w)   \
+    vec4 weight[vectors]; \
+    [[unroll]] for (uint v = 0; v < vectors; ++v) weight[v] = weights[(w) + v];
+#endif
 
 void main() {
     const uint group = gl_WorkGroupID.y / p.blocks;
@@ -56,7 +100,7 @@ void main() {
 #endif
     const uint places = grid_height * grid_width;
     const uint first = (gl_WorkGroupID.x * workgroup) * PIXELS + gl_LocalInvocationID.x;
-    if (first >= places) return;
+    // No early return: a subgroup's invocations stay together, those without a place compute the last one again.
 
     // Places are workgroup apart, so that neighbours in a workgroup are neighbours in memory.
     int place_y[PIXELS];
@@ -88,11 +132,10 @@ void main() {
             at[q] = source_base + uint(place_y[q]) * p.source_width + uint(place_x[q]);
         uint w = weight_base;
         for (uint c = 0; c < p.source_channels; ++c) {
-            vec4 weight[vectors];
-            [[unroll]] for (uint v = 0; v < vectors; ++v) weight[v] = weights[w + v];
+            LOAD_WEIGHTS(w)
             w += vectors;
             [[unroll]] for (uint q = 0; q < PIXELS; ++q) {
-                const float x = source[at[q]];
+                const float x = SOURCE(at[q]);
                 at[q] += source_plane;
                 [[unroll]] for (uint v = 0; v < vectors; ++v) sum[q][v] += weight[v] * x;
             }
@@ -124,11 +167,10 @@ void main() {
                 }
                 uint w = weight_base + uint(k * p.kernel_x + l) * vectors;
                 for (uint c = 0; c < p.source_channels; ++c) {
-                    vec4 weight[vectors];
-                    [[unroll]] for (uint v = 0; v < vectors; ++v) weight[v] = weights[w + v];
+                    LOAD_WEIGHTS(w)
                     w += weight_step;
                     [[unroll]] for (uint q = 0; q < PIXELS; ++q) {
-                        const float x = inside[q] ? source[at[q]] : 0.0;
+                        const float x = inside[q] ? SOURCE(at[q]) : 0.0;
                         at[q] += source_plane;
                         [[unroll]] for (uint v = 0; v < vectors; ++v) sum[q][v] += weight[v] * x;
                     }
@@ -149,6 +191,7 @@ void main() {
                     float value = sum[q][j / 4][j % 4];
                     if (p.has_bias != 0) value += bias[all];
                     if (p.accumulate != 0) value += destination[at];
+                    if (p.relu != 0) value = value < 0.0 ? 0.0 : value;  // a NaN stays
                     destination[at] = value;
                 }
             }

@@ -16,7 +16,7 @@ shared float values[64];
 shared uint places[64];
 
 void main() {
-    const uint index = gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x;
+    const uint index = linear_group();
     if (index >= p.planes) return;
     const uint lane = gl_LocalInvocationID.x;
     const uint base = index * p.plane;

@@ -1,5 +1,6 @@
 #include "nn/operator.h"
 
+#include <algorithm>
 #include <map>
 #include <numeric>
 
@@ -88,23 +89,24 @@ std::unique_ptr<Operator> make_operator(const NodeContext& context) {
     return made;
 }
 
-void for_slices(std::int64_t count, std::uint64_t item_bytes, const gpu::Limits& limits,
+void for_slices(std::int64_t count, std::initializer_list<std::int64_t> item_bytes, const gpu::Limits& limits,
                 const std::function<void(std::int64_t first, std::int64_t count)>& f) {
-    const std::uint64_t total = static_cast<std::uint64_t>(count) * item_bytes;
-    if (total <= limits.storage_range) {
+    const auto range = static_cast<std::int64_t>(limits.storage_range);
+    const auto alignment = static_cast<std::int64_t>(limits.storage_alignment);
+    const std::int64_t largest = std::max(item_bytes);
+    if (count * largest <= range) {
         f(0, count);
         return;
     }
     // Every run must start at the alignment that bindings need.
-    const std::uint64_t unit = limits.storage_alignment / std::gcd(limits.storage_alignment, item_bytes);
-    const std::uint64_t run = limits.storage_range / item_bytes / unit * unit;
+    std::int64_t unit = 1;
+    for (const std::int64_t bytes : item_bytes) unit = std::lcm(unit, alignment / std::gcd(alignment, bytes));
+    const std::int64_t run = range / largest / unit * unit;
     if (run == 0) {
-        throw Error("a tensor of " + std::to_string(total >> 20) + " MiB cannot be bound in parts on this device (" +
-                    std::to_string(limits.storage_range >> 20) + " MiB a binding): choose a smaller --size or fewer channels at once");
+        throw Error("a tensor of " + std::to_string(count * largest >> 20) + " MiB cannot be bound in parts on this device (" +
+                    std::to_string(range >> 20) + " MiB a binding): choose a smaller --size or fewer channels at once");
     }
-    for (std::int64_t first = 0; first < count; first += static_cast<std::int64_t>(run)) {
-        f(first, std::min<std::int64_t>(static_cast<std::int64_t>(run), count - first));
-    }
+    for (std::int64_t first = 0; first < count; first += run) f(first, std::min(run, count - first));
 }
 
 }  // namespace deconv::nn

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <span>
@@ -55,9 +56,13 @@ class Emitter {
     virtual gpu::Slice unused() = 0;
 };
 
+/// What an operator may apply to its output on the way out, in place of a node of its own.
+enum class Activation { none, relu };
+
 struct ForwardArguments {
     std::vector<Tensor> inputs;   // empty slices for constants and for inputs left out
     std::vector<Tensor> outputs;  // empty slices for outputs nobody needs (switches)
+    Activation activation = Activation::none;  // only where fuses_activation()
 };
 
 struct ReverseArguments {
@@ -96,6 +101,10 @@ class Operator {
 
     /// The output is the input's memory under another shape: nothing runs.
     virtual bool is_view() const { return false; }
+    /// Input `i` is a dense range of the output, from this element on: where both share memory, nothing runs.
+    virtual std::optional<std::int64_t> part_of_output(std::size_t /*i*/) const { return std::nullopt; }
+    /// forward() can apply an Activation.
+    virtual bool fuses_activation() const { return false; }
     virtual void forward(Emitter& emitter, const ForwardArguments& arguments) const = 0;
     /// May a signal cross this operator to that input?  If not, why: "Softmax is never crossed".
     virtual std::optional<std::string> reverse_refusal(std::size_t /*input*/) const { return std::nullopt; }
@@ -135,9 +144,10 @@ struct NodeContext {
 /// where shapes do not fit or an option is not supported.
 std::unique_ptr<Operator> make_operator(const NodeContext& context);
 
-/// Splits `count` items of `item_bytes` each into runs whose bytes fit one binding; calls f(first, count).
+/// Splits `count` items into runs of which each fits one binding and begins where a binding may, in each of the tensors
+/// that are cut so: `item_bytes` are an item's bytes in each.  Calls f(first, count) for every run.
 /// Throws Error where that cannot be, because a single item is too large or its size fits no alignment.
-void for_slices(std::int64_t count, std::uint64_t item_bytes, const gpu::Limits& limits,
+void for_slices(std::int64_t count, std::initializer_list<std::int64_t> item_bytes, const gpu::Limits& limits,
                 const std::function<void(std::int64_t first, std::int64_t count)>& f);
 
 }  // namespace deconv::nn

@@ -45,6 +45,14 @@ struct Storage {
 
 }  // namespace
 
+/// Where a tensor or signal lies: a storage, and bytes into it where it shares another's.
+struct Place {
+    int storage = -1;
+    std::uint64_t offset = 0;
+
+    bool operator==(const Place&) const = default;
+};
+
 /// Works in two rounds over the same order of nodes: the first finds who uses what and when, the second, with memory
 /// placed, emits.
 class Plan::Builder {
@@ -133,9 +141,9 @@ class Plan::Builder {
         }
     }
 
-    std::size_t new_storage(std::uint64_t bytes) {
+    int new_storage(std::uint64_t bytes) {
         storages_.push_back({bytes});
-        return storages_.size() - 1;
+        return static_cast<int>(storages_.size()) - 1;
     }
 
     static std::uint64_t bytes_of(const Shape& shape) { return static_cast<std::uint64_t>(elements(shape)) * 4; }
@@ -143,17 +151,55 @@ class Plan::Builder {
     /// Times: node i runs forward at i; the start is made at `nodes`; node i runs back at 2 · nodes − i.
     int back_time(int i) const { return 2 * static_cast<int>(net_.nodes().size()) - i; }
 
+    Storage& storage(const Place& place) { return storages_[static_cast<std::size_t>(place.storage)]; }
+
     void use_forward(int t, int time) {
-        if (t >= 0 && forward_[static_cast<std::size_t>(t)] >= 0) {
-            storages_[static_cast<std::size_t>(forward_[static_cast<std::size_t>(t)])].use(time);
+        if (t >= 0 && forward_[static_cast<std::size_t>(t)].storage >= 0) {
+            storage(forward_[static_cast<std::size_t>(t)]).use(time);
         }
     }
 
+    /// Bytes into the output at which input k of node i may lie so that nothing needs to run; none where it may not.
+    std::optional<std::uint64_t> shared_offset(const Network::NodeInfo& n, std::size_t k) const {
+        if (n.op->is_view()) return k == 0 ? std::optional<std::uint64_t>(0) : std::nullopt;
+        const std::optional<std::int64_t> part = n.op->part_of_output(k);
+        if (!part) return std::nullopt;
+        const std::uint64_t bytes = static_cast<std::uint64_t>(*part) * 4;
+        return bytes % model_.device().limits().storage_alignment == 0 ? std::optional(bytes) : std::nullopt;
+    }
+
+    /// The rectifier that node i applies itself, or −1: the only reader of an output that nobody looks at.
+    int fused_activation(int i) const {
+        const Network::NodeInfo& n = node(i);
+        if (!n.op->fuses_activation() || n.outputs.empty() || kept_.count(n.outputs[0]) > 0) return -1;
+        const std::vector<int>& consumers = tensor(n.outputs[0]).consumers;
+        if (consumers.size() != 1 || !needed_[static_cast<std::size_t>(consumers[0])]) return -1;
+        return node(consumers[0]).node->op == "Relu" ? consumers[0] : -1;
+    }
+
+    /// Memory for a tensor that is about to be made: its own, or its part of the concatenation that reads it.
+    Place new_forward_place(int t) {
+        Place& place = forward_[static_cast<std::size_t>(t)];
+        if (place.storage >= 0) return place;
+        for (const int c : tensor(t).consumers) {
+            const Network::NodeInfo& n = node(c);
+            if (!needed_[static_cast<std::size_t>(c)] || n.op->is_view()) continue;
+            for (std::size_t k = 0; k < n.inputs.size(); ++k) {
+                if (n.inputs[k] != t) continue;
+                if (const auto offset = shared_offset(n, k)) {
+                    const Place whole = new_forward_place(n.outputs[0]);
+                    return place = {whole.storage, whole.offset + *offset};
+                }
+            }
+        }
+        return place = {new_storage(bytes_of(tensor(t).shape)), 0};
+    }
+
     void map_forward() {
-        forward_.assign(net_.tensors().size(), -1);
+        forward_.assign(net_.tensors().size(), {});
         const int nodes = static_cast<int>(net_.nodes().size());
         for (const int t : net_.inputs()) {
-            forward_[static_cast<std::size_t>(t)] = static_cast<int>(new_storage(bytes_of(tensor(t).shape)));
+            forward_[static_cast<std::size_t>(t)] = {new_storage(bytes_of(tensor(t).shape)), 0};
             use_forward(t, -1);
         }
         for (int i = 0; i < nodes; ++i) {
@@ -176,8 +222,10 @@ class Plan::Builder {
                 if (k > 0 && !read) continue;  // switches that nobody reads are not kept
                 if (n.op->is_view() && n.inputs[0] >= 0) {
                     forward_[static_cast<std::size_t>(t)] = forward_[static_cast<std::size_t>(n.inputs[0])];
+                } else if (k == 0 && fused_activation(i) >= 0) {
+                    forward_[static_cast<std::size_t>(t)] = new_forward_place(node(fused_activation(i)).outputs[0]);
                 } else {
-                    forward_[static_cast<std::size_t>(t)] = static_cast<int>(new_storage(bytes_of(tensor(t).shape)));
+                    new_forward_place(t);
                 }
                 use_forward(t, i);
                 if (read_back) use_forward(t, back_time(i));
@@ -192,31 +240,39 @@ class Plan::Builder {
     }
 
     void map_backward() {
-        signal_.assign(net_.tensors().size(), -1);
+        signal_.assign(net_.tensors().size(), {});
         if (options_.target < 0) return;
         const int nodes = static_cast<int>(net_.nodes().size());
         const auto signal_bytes = [&](int t) {
             return bytes_of(tensor(t).shape) * static_cast<std::uint64_t>(options_.copies);
         };
         const auto target = static_cast<std::size_t>(options_.target);
-        signal_[target] = static_cast<int>(new_storage(signal_bytes(options_.target)));
-        storages_[static_cast<std::size_t>(signal_[target])].use(nodes);
+        signal_[target] = {new_storage(signal_bytes(options_.target)), 0};
+        storage(signal_[target]).use(nodes);
         for (int i = nodes - 1; i >= 0; --i) {
             if (!on_way_[static_cast<std::size_t>(i)]) continue;
             const Network::NodeInfo& n = node(i);
-            const int from = signal_[static_cast<std::size_t>(n.outputs[0])];
-            storages_[static_cast<std::size_t>(from)].use(back_time(i));
+            const Place from = signal_[static_cast<std::size_t>(n.outputs[0])];
+            storage(from).use(back_time(i));
             for (std::size_t k = 0; k < n.inputs.size(); ++k) {
                 if (!signal_goes(n, k)) continue;
                 const int t = n.inputs[k];
-                int& to = signal_[static_cast<std::size_t>(t)];
-                if (to < 0) {
-                    to = n.op->is_view() && is_only_way(t) ? from : static_cast<int>(new_storage(signal_bytes(t)));
+                Place& to = signal_[static_cast<std::size_t>(t)];
+                if (to.storage < 0) {
+                    const auto shared = shared_signal(n, k);
+                    to = shared && is_only_way(t) ? Place{from.storage, from.offset + *shared}
+                                                  : Place{new_storage(signal_bytes(t)), 0};
                 }
-                storages_[static_cast<std::size_t>(to)].use(back_time(i));
+                storage(to).use(back_time(i));
             }
         }
-        storages_[static_cast<std::size_t>(signal_[static_cast<std::size_t>(net_.inputs()[0])])].use(forever);
+        storage(signal_[static_cast<std::size_t>(net_.inputs()[0])]).use(forever);
+    }
+
+    /// As shared_offset(), for the way back: several copies of a part do not lie in one piece of the whole.
+    std::optional<std::uint64_t> shared_signal(const Network::NodeInfo& n, std::size_t k) const {
+        if (!n.op->is_view() && options_.copies > 1) return std::nullopt;
+        return shared_offset(n, k);
     }
 
     /// Only one use of tensor t carries a signal back.
@@ -241,7 +297,8 @@ class Plan::Builder {
         }
         plan_.forward_.resize(forward_.size());
         for (std::size_t t = 0; t < forward_.size(); ++t) {
-            if (forward_[t] >= 0) plan_.forward_[t] = storages_[static_cast<std::size_t>(forward_[t])].slice;
+            if (forward_[t].storage < 0) continue;
+            plan_.forward_[t] = storage(forward_[t]).slice.part(forward_[t].offset, bytes_of(tensor(static_cast<int>(t)).shape));
         }
     }
 
@@ -250,8 +307,10 @@ class Plan::Builder {
         return {plan_.forward_[static_cast<std::size_t>(t)], tensor(t).shape};
     }
     Signal signal(int t) const {
-        const Storage& storage = storages_[static_cast<std::size_t>(signal_[static_cast<std::size_t>(t)])];
-        return {storage.slice, tensor(t).shape, options_.copies};
+        const Place& place = signal_[static_cast<std::size_t>(t)];
+        const std::uint64_t bytes = bytes_of(tensor(t).shape) * static_cast<std::uint64_t>(options_.copies);
+        return {storages_[static_cast<std::size_t>(place.storage)].slice.part(place.offset, bytes), tensor(t).shape,
+                options_.copies};
     }
 
     std::vector<Tensor> forward_tensors(const std::vector<int>& tensors) const {
@@ -263,10 +322,14 @@ class Plan::Builder {
     void emit() {
         StepEmitter emitter(model_, plan_.steps_);
         emitter.stage("forward");
+        std::set<int> fused;  // rectifiers that ran as part of another node
         for (std::size_t i = 0; i < net_.nodes().size(); ++i) {
             const Network::NodeInfo& n = net_.nodes()[i];
-            if (!needed_[i] || (n.op->is_view() && n.inputs[0] >= 0)) continue;
-            n.op->forward(emitter, {forward_tensors(n.inputs), forward_tensors(n.outputs)});
+            if (!needed_[i] || (n.op->is_view() && n.inputs[0] >= 0) || fused.count(static_cast<int>(i)) > 0) continue;
+            const int activation = fused_activation(static_cast<int>(i));
+            fused.insert(activation);
+            n.op->forward(emitter, {forward_tensors(n.inputs), forward_tensors(n.outputs),
+                                    activation >= 0 ? Activation::relu : Activation::none});
         }
         if (options_.target < 0) return;
         emitter.stage("project");
@@ -296,7 +359,10 @@ class Plan::Builder {
                 arguments.rule = options_.rule;
                 arguments.lrn = options_.lrn;
                 begun[t] = true;
-                if (signal_[t] != signal_[static_cast<std::size_t>(n.outputs[0])]) n.op->reverse(emitter, arguments);
+                const Place& from = signal_[static_cast<std::size_t>(n.outputs[0])];
+                const auto shared = shared_signal(n, k);
+                const bool in_place = shared && signal_[t] == Place{from.storage, from.offset + *shared};
+                if (!in_place) n.op->reverse(emitter, arguments);
             }
         }
         plan_.reconstruction_ = signal(net_.inputs()[0]);
@@ -311,7 +377,7 @@ class Plan::Builder {
     std::vector<bool> needed_;   // by node
     std::set<int> kept_;         // tensors that are there afterwards
     std::vector<Storage> storages_;
-    std::vector<int> forward_, signal_;  // storage by tensor
+    std::vector<Place> forward_, signal_;  // by tensor
 };
 
 Plan::Plan(Model& model, const PlanOptions& options) : model_(model), options_(options) {

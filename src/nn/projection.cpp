@@ -52,7 +52,7 @@ void emit_start(Emitter& emitter, const Tensor& tensor, const gpu::Slice& peaks,
         std::uint32_t items, first_copy, channels, plane, images;
     };
     const std::int64_t one = elements(tensor.shape);
-    for_slices(start.copies, static_cast<std::uint64_t>(one) * 4, emitter.device().limits,
+    for_slices(start.copies, {one * 4}, emitter.device().limits,
                [&](std::int64_t first, std::int64_t count) {
                    const StartPush push{u(count * one), u(first), u(extent.channels), u(extent.plane), u(extent.images)};
                    emitter.emit(linear_dispatch(emitter, "nn/start", push.items, push,

@@ -61,6 +61,9 @@ DeviceInfo describe(vk::PhysicalDevice device) {
     info.type = type_of(properties.deviceType);
     info.api_version = properties.apiVersion;
     info.subgroup_size = core11.subgroupSize;
+    info.subgroup_broadcast =
+        (core11.subgroupSupportedStages & vk::ShaderStageFlagBits::eCompute) &&
+        (core11.subgroupSupportedOperations & vk::SubgroupFeatureFlagBits::eBallot);
     const vk::PhysicalDeviceLimits& limits = properties.limits;
     info.limits.workgroup_invocations = limits.maxComputeWorkGroupInvocations;
     info.limits.workgroup_size = limits.maxComputeWorkGroupSize;
@@ -69,7 +72,9 @@ DeviceInfo describe(vk::PhysicalDevice device) {
     info.limits.storage_buffers = limits.maxPerStageDescriptorStorageBuffers;
     info.limits.push_constants = limits.maxPushConstantsSize;
     info.limits.storage_range = limits.maxStorageBufferRange;
-    info.limits.storage_alignment = limits.minStorageBufferOffsetAlignment;
+    info.limits.storage_alignment =
+        std::max(limits.minStorageBufferOffsetAlignment, limits.minTexelBufferOffsetAlignment);
+    info.limits.texel_elements = limits.maxTexelBufferElements;
     info.limits.allocation = core11.maxMemoryAllocationSize;
     const auto features = device.getFeatures2<vk::PhysicalDeviceFeatures2, vk::PhysicalDeviceVulkan11Features,
                                               vk::PhysicalDeviceVulkan12Features>();
@@ -202,6 +207,7 @@ Device::Device(const DeviceOptions& options) : messages_(std::make_unique<Messag
         info_.limits = Limits::minimum();
         info_.limits.storage_alignment = alignment;
         info_.half_precision = false;
+        info_.subgroup_broadcast = false;
     }
 
     const auto families = physical_.getQueueFamilyProperties();

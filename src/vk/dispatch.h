@@ -21,8 +21,11 @@ struct Binding {
     Slice slice;
     bool read = false;
     bool write = false;
+    bool texels = false;  // a uniform texel buffer of float32 instead of a storage buffer
 };
 inline Binding in(const Slice& slice) { return {slice, true, false}; }
+/// Read as texels: some CPU drivers gather those by one instruction, and storage buffers by a loop.
+inline Binding in_texels(const Slice& slice) { return {slice, true, false, true}; }
 inline Binding out(const Slice& slice) { return {slice, false, true}; }
 inline Binding in_out(const Slice& slice) { return {slice, true, true}; }
 

@@ -63,7 +63,7 @@ std::size_t Pipelines::count() const {
 }
 
 const Pipeline& Pipelines::get(std::string_view shader, const std::vector<std::uint32_t>& constants,
-                               std::uint32_t binding_count, std::uint32_t push_bytes) {
+                               const std::vector<vk::DescriptorType>& types, std::uint32_t push_bytes) {
     std::string key(shader);
     for (const std::uint32_t value : constants) key += " " + std::to_string(value);
     const std::lock_guard lock(mutex_);
@@ -77,8 +77,8 @@ const Pipeline& Pipelines::get(std::string_view shader, const std::vector<std::u
     const vk::Device handle = device_.handle();
     auto made = std::make_unique<Made>();
     std::vector<vk::DescriptorSetLayoutBinding> bindings;
-    for (std::uint32_t i = 0; i < binding_count; ++i) {
-        bindings.emplace_back(i, vk::DescriptorType::eStorageBuffer, 1, vk::ShaderStageFlagBits::eCompute);
+    for (std::uint32_t i = 0; i < types.size(); ++i) {
+        bindings.emplace_back(i, types[i], 1, vk::ShaderStageFlagBits::eCompute);
     }
     made->bindings = handle.createDescriptorSetLayoutUnique({{}, bindings});
     const vk::PushConstantRange range(vk::ShaderStageFlagBits::eCompute, 0, push_bytes);
@@ -97,7 +97,7 @@ const Pipeline& Pipelines::get(std::string_view shader, const std::vector<std::u
                              *cache_, vk::ComputePipelineCreateInfo(vk::PipelineCreateFlagBits::eDispatchBase, stage,
                                                                     *made->layout))
                          .value;
-    made->view = {*made->pipeline, *made->layout, *made->bindings, binding_count};
+    made->view = {*made->pipeline, *made->layout, *made->bindings};
     return made_.emplace(std::move(key), std::move(made)).first->second->view;
 }
 

@@ -18,7 +18,6 @@ struct Pipeline {
     vk::Pipeline handle;
     vk::PipelineLayout layout;
     vk::DescriptorSetLayout bindings;
-    std::uint32_t binding_count = 0;
 };
 
 /// Several threads may ask at once.
@@ -31,8 +30,9 @@ class Pipelines {
     Pipelines& operator=(const Pipelines&) = delete;
 
     /// `constants` are the specialization constants 0, 1, …  Throws Error for an unknown shader.
+    /// `types` are those of the bindings 0, 1, …
     const Pipeline& get(std::string_view shader, const std::vector<std::uint32_t>& constants,
-                        std::uint32_t binding_count, std::uint32_t push_bytes);
+                        const std::vector<vk::DescriptorType>& types, std::uint32_t push_bytes);
     /// Pipelines made so far: a steady frame path makes none.
     std::size_t count() const;
     /// Writes the cache to disk if it grew; failure is silent, for a cache is only a convenience.

@@ -76,7 +76,9 @@ Recording::Recording(const Device& device, Pipelines& pipelines, std::vector<Ste
         if (step.dispatch.shader.empty()) continue;
         if (step.dispatch.bindings.size() > 4) throw Error(step.dispatch.label + " binds more than four buffers");
         for (const Binding& binding : step.dispatch.bindings) {
-            if (binding.slice.bytes > device.limits().storage_range) {
+            const std::uint64_t most = binding.texels ? std::uint64_t{4} * device.limits().texel_elements
+                                                      : device.limits().storage_range;
+            if (binding.slice.bytes > most) {
                 throw Error(step.dispatch.label + " needs " + std::to_string(binding.slice.bytes >> 20) +
                             " MiB in one binding, more than " + device.info().name +
                             " offers: choose a smaller --size");
@@ -85,22 +87,30 @@ Recording::Recording(const Device& device, Pipelines& pipelines, std::vector<Ste
         ++sets;
         buffers += static_cast<std::uint32_t>(step.dispatch.bindings.size());
     }
-    const vk::DescriptorPoolSize size(vk::DescriptorType::eStorageBuffer, std::max(buffers, 1U));
-    descriptors_ = device.handle().createDescriptorPoolUnique({{}, std::max(sets, 1U), size});
+    const std::array sizes{vk::DescriptorPoolSize(vk::DescriptorType::eStorageBuffer, std::max(buffers, 1U)),
+                           vk::DescriptorPoolSize(vk::DescriptorType::eUniformTexelBuffer, std::max(buffers, 1U))};
+    descriptors_ = device.handle().createDescriptorPoolUnique({{}, std::max(sets, 1U), sizes});
     for (const Step& step : steps_) {
         sets_.emplace_back();
         const Dispatch& dispatch = step.dispatch;
         if (dispatch.shader.empty()) continue;
-        const Pipeline& pipeline = pipelines.get(dispatch.shader, dispatch.constants,
-                                                 static_cast<std::uint32_t>(dispatch.bindings.size()),
-                                                 dispatch.push_bytes);
-        sets_.back() = device.handle().allocateDescriptorSets({*descriptors_, pipeline.bindings}).front();
+        sets_.back() =
+            device.handle().allocateDescriptorSets({*descriptors_, pipeline_of(dispatch).bindings}).front();
         std::array<vk::DescriptorBufferInfo, 4> infos;
+        std::array<vk::BufferView, 4> views;
         std::vector<vk::WriteDescriptorSet> writes;
         for (std::uint32_t i = 0; i < dispatch.bindings.size(); ++i) {
             const Slice& slice = dispatch.bindings[i].slice;
-            infos.at(i) = vk::DescriptorBufferInfo(slice.buffer, slice.offset, slice.bytes);
-            writes.emplace_back(sets_.back(), i, 0, 1, vk::DescriptorType::eStorageBuffer, nullptr, &infos.at(i));
+            if (dispatch.bindings[i].texels) {
+                views_.push_back(device.handle().createBufferViewUnique(
+                    {{}, slice.buffer, vk::Format::eR32Sfloat, slice.offset, slice.bytes}));
+                views.at(i) = *views_.back();
+                writes.emplace_back(sets_.back(), i, 0, 1, vk::DescriptorType::eUniformTexelBuffer, nullptr, nullptr,
+                                    &views.at(i));
+            } else {
+                infos.at(i) = vk::DescriptorBufferInfo(slice.buffer, slice.offset, slice.bytes);
+                writes.emplace_back(sets_.back(), i, 0, 1, vk::DescriptorType::eStorageBuffer, nullptr, &infos.at(i));
+            }
         }
         device.handle().updateDescriptorSets(writes, {});
     }
@@ -109,6 +119,14 @@ Recording::Recording(const Device& device, Pipelines& pipelines, std::vector<Ste
             1e-6 * std::max(step.dispatch.flops / options_.gflops, step.dispatch.bytes / options_.gbytes));
     }
     record();
+}
+
+const Pipeline& Recording::pipeline_of(const Dispatch& dispatch) {
+    std::vector<vk::DescriptorType> types;
+    for (const Binding& binding : dispatch.bindings) {
+        types.push_back(binding.texels ? vk::DescriptorType::eUniformTexelBuffer : vk::DescriptorType::eStorageBuffer);
+    }
+    return pipelines_.get(dispatch.shader, dispatch.constants, types, dispatch.push_bytes);
 }
 
 void Recording::adapt() {
@@ -196,9 +214,7 @@ void Recording::record() {
                 commands.copyBuffer(step.copy.from.buffer, step.copy.to.buffer,
                                     vk::BufferCopy(step.copy.from.offset, step.copy.to.offset, step.copy.from.bytes));
             } else {
-                const Pipeline& pipeline = pipelines_.get(dispatch.shader, dispatch.constants,
-                                                          static_cast<std::uint32_t>(dispatch.bindings.size()),
-                                                          dispatch.push_bytes);
+                const Pipeline& pipeline = pipeline_of(dispatch);
                 commands.bindPipeline(vk::PipelineBindPoint::eCompute, pipeline.handle);
                 commands.bindDescriptorSets(vk::PipelineBindPoint::eCompute, pipeline.layout, 0, sets_[piece.step], {});
                 if (dispatch.push_bytes > 0) {

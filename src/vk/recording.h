@@ -68,6 +68,9 @@ class Recording {
     std::vector<Step> steps_;
     Options options_;
     std::vector<double> step_ms_;  // what each step is taken to last
+    const Pipeline& pipeline_of(const Dispatch& dispatch);
+
+    std::vector<vk::UniqueBufferView> views_;
     vk::UniqueDescriptorPool descriptors_;
     std::vector<vk::DescriptorSet> sets_;  // by step
     vk::UniqueQueryPool queries_;

@@ -111,6 +111,19 @@ TEST(EngineMatrices, GemmTransposedScaledAndBiased) {
     }
 }
 
+TEST(EngineMatrices, GemmWithABiasThatTheImageMakes) {
+    Random random(64);
+    for (const Shape& bias : {Shape{4, 6}, Shape{1, 6}, Shape{4, 1}}) {
+        ModelMaker maker;
+        maker.constant("b", random.normal({5, 6}));
+        maker.constant("d", random.normal({5, bias[1]}));
+        maker.node("MatMul", {"x", "d"}, "c");
+        if (bias[0] == 1) maker.node("ReduceMean", {"c"}, "mean", {{"axes", Ints{0}}});
+        maker.node("Gemm", {"x", "b", bias[0] == 1 ? "mean" : "c"}, "y", {{"alpha", 0.5F}, {"beta", 3.F}});
+        expect_agreement("Gemm with bias " + reference::to_string(bias), maker, {4, 5}, random, every_rule());
+    }
+}
+
 TEST(EngineMatrices, MatMulByOneMatrixAndByAStack) {
     Random random(62);
     for (const Shape& shape : {Shape{5, 9}, Shape{2, 5, 9}, Shape{2, 3, 5, 9}}) {

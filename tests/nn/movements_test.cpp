@@ -113,6 +113,24 @@ TEST(EngineMovement, Transpose) {
     }
 }
 
+/// ShuffleNet's and PixelShuffle's way: more dimensions between two Reshapes than images have.
+TEST(EngineMovement, TransposeOfFiveAndSixDimensions) {
+    Random random(78);
+    const auto between = [&](const Ints& inside, const Ints& order, const Ints& after, const Shape& shape) {
+        ModelMaker maker;
+        maker.list("s", inside);
+        maker.list("t", after);
+        maker.node("Tanh", {"x"}, "a");
+        maker.node("Reshape", {"a", "s"}, "b");
+        maker.node("Transpose", {"b"}, "c", {{"perm", order}});
+        maker.node("Reshape", {"c", "t"}, "y");
+        expect_agreement("Transpose of " + text(inside) + "by " + text(order), maker, shape, random, every_rule());
+    };
+    between({2, 3, 4, 5, 6}, {0, 2, 1, 3, 4}, {2, 12, 5, 6}, {2, 12, 5, 6});
+    between({2, 3, 2, 2, 4, 5}, {0, 1, 4, 2, 5, 3}, {2, 3, 8, 10}, {2, 12, 4, 5});
+    between({1, 4, 3, 2, 2, 3}, {5, 3, 1, 4, 2, 0}, {1, 3, 6, 8}, {1, 12, 4, 3});
+}
+
 TEST(EngineMovement, PadByConstantReflectionAndEdge) {
     Random random(75);
     for (const char* mode : {"constant", "reflect", "edge"}) {

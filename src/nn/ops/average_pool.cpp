@@ -43,8 +43,7 @@ class AveragePoolOperator : public Operator {
             std::uint32_t count_padding, accumulate;
         };
         const auto i = [](std::int64_t v) { return static_cast<std::int32_t>(v); };
-        const std::int64_t larger = std::max(from.size(), to.size());
-        for_slices(planes, static_cast<std::uint64_t>(larger) * 4, emitter.device().limits,
+        for_slices(planes, {from.size() * 4, to.size() * 4}, emitter.device().limits,
                    [&](std::int64_t first, std::int64_t count) {
                        const std::int64_t items = count * to.size();
                        const gpu::Slice result = floats(destination, first * to.size(), items);

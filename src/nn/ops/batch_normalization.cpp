@@ -49,7 +49,7 @@ class BatchNormalizationOperator : public Operator {
         };
         const gpu::Slice parameters = emitter.constant(scale_and_shift_);
         const std::int64_t plane = elements(outputs_[0]) / outputs_[0][0] / channels_;
-        for_slices(items, 4, emitter.device().limits, [&](std::int64_t first, std::int64_t count) {
+        for_slices(items, {4}, emitter.device().limits, [&](std::int64_t first, std::int64_t count) {
             const gpu::Slice part = floats(to, first, count);
             const Push push{static_cast<std::uint32_t>(count),     static_cast<std::uint32_t>(first),
                             static_cast<std::uint32_t>(channels_), static_cast<std::uint32_t>(plane),

@@ -77,7 +77,7 @@ void emit_binary_reverse(Emitter& emitter, Function function, const ReverseArgum
              arguments.accumulate ? gpu::in_out(to) : gpu::out(to)},
             name + " reverse", {static_cast<std::uint32_t>(function), static_cast<std::uint32_t>(arguments.rule)}));
     };
-    for_slices(arguments.output.copies, static_cast<std::uint64_t>(elements(output)) * 4, emitter.device().limits, run);
+    for_slices(arguments.output.copies, {elements(output) * 4, one * 4}, emitter.device().limits, run);
 }
 
 class BinaryOperator : public Operator {
@@ -170,6 +170,12 @@ class SumOperator : public Operator {
 };
 
 }  // namespace
+
+void emit_broadcast_reverse(Emitter& emitter, const ReverseArguments& arguments, const Shape& output, const Shape& own,
+                            const HostTensor& factor, const std::string& name) {
+    emit_binary_reverse(emitter, Function::mul, arguments, output, own, {emitter.constant(factor), factor.shape}, {},
+                        name);
+}
 
 std::unique_ptr<Operator> make_binary(const NodeContext& context) {
     static const std::map<std::string_view, Function> functions = {{"Add", Function::add},

@@ -17,15 +17,23 @@ class ConvOperator : public Operator {
     }
 
     void forward(Emitter& emitter, const ForwardArguments& arguments) const override {
-        run(emitter, forward_, arguments.inputs[0].shape[0], arguments.inputs[0].slice, arguments.outputs[0].slice,
-            bias_ ? &*bias_ : nullptr, false, name_ + " forward");
+        ConvolutionTask task = task_of(forward_, arguments.inputs[0].slice, arguments.outputs[0].slice);
+        task.images = arguments.inputs[0].shape[0];
+        task.bias = bias_ ? &*bias_ : nullptr;
+        task.activation = arguments.activation;
+        task.label = name_ + " forward";
+        emit_convolution(emitter, task);
     }
+    bool fuses_activation() const override { return true; }
 
     // The exact adjoint: the same weights, no bias.
     void reverse(Emitter& emitter, const ReverseArguments& arguments) const override {
         const Direction back = forward_ == Direction::forward ? Direction::reverse : Direction::forward;
-        run(emitter, back, arguments.output.copies * arguments.output.shape[0], arguments.output.slice,
-            arguments.result.slice, nullptr, arguments.accumulate, name_ + " reverse");
+        ConvolutionTask task = task_of(back, arguments.output.slice, arguments.result.slice);
+        task.images = arguments.output.copies * arguments.output.shape[0];
+        task.accumulate = arguments.accumulate;
+        task.label = name_ + " reverse";
+        emit_convolution(emitter, task);
     }
 
     Field field(int axis) const override {
@@ -49,19 +57,14 @@ class ConvOperator : public Operator {
     }
 
   private:
-    void run(Emitter& emitter, Direction direction, std::int64_t images, const gpu::Slice& source,
-             const gpu::Slice& destination, const HostTensor* bias, bool accumulate, std::string label) const {
+    ConvolutionTask task_of(Direction direction, const gpu::Slice& source, const gpu::Slice& destination) const {
         ConvolutionTask task;
         task.convolution = convolution_;
         task.direction = direction;
-        task.images = images;
         task.weights = &weights_;
-        task.bias = bias;
         task.source = source;
         task.destination = destination;
-        task.accumulate = accumulate;
-        task.label = std::move(label);
-        emit_convolution(emitter, task);
+        return task;
     }
 
     Convolution convolution_;

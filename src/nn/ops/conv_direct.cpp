@@ -12,7 +12,7 @@ struct Push {
     std::uint32_t destination_channels, destination_height, destination_width;
     std::uint32_t groups, blocks;
     std::int32_t kernel_y, kernel_x, stride_y, stride_x, pad_y, pad_x, dilation_y, dilation_x;
-    std::uint32_t has_bias, accumulate;
+    std::uint32_t has_bias, accumulate, relu;
 };
 
 /// (O, I, k, l) to [group][block][source channel][k][l][block of destination channels], zeros where a block is not
@@ -61,16 +61,24 @@ void DirectConvolution::emit(Emitter& emitter, const ConvolutionTask& task) cons
     // Four places an invocation reuse each weight four times; small maps would leave a GPU idle that way.
     const bool wide = block == 4 || cpu || places * c.groups * blocks * task.images >= std::int64_t{1} << 17;
     const std::int64_t pixels = wide ? 4 : 1;
-
     const std::string layout = (forward ? "direct forward " : "direct reverse ") + std::to_string(block);
     const gpu::Slice weights = emitter.constant(*task.weights, layout, [&] {
         return pack(c, *task.weights->floats, task.direction, block);
     });
     const gpu::Slice bias = task.bias != nullptr ? emitter.constant(*task.bias) : emitter.unused();
 
+    // Weights handed round a subgroup: where a workgroup is exactly one.  The variant for eight reads texel buffers.
+    const gpu::DeviceInfo& device = emitter.device();
+    const std::uint64_t most_texels = std::uint64_t{4} * device.limits.texel_elements;
+    const bool texels = device.subgroup_size == 8 && task.source.bytes <= most_texels && weights.bytes <= most_texels;
+    const bool handed = cpu && block == 16 && device.subgroup_broadcast && (texels || device.subgroup_size == 4);
+
     gpu::Dispatch dispatch;
     if (block == 4) {
         dispatch.shader = forward ? "nn/conv.forward4x4" : "nn/conv.reverse4x4";
+    } else if (handed) {
+        dispatch.shader = texels ? (forward ? "nn/conv.forward16x4s8" : "nn/conv.reverse16x4s8")
+                                 : (forward ? "nn/conv.forward16x4s4" : "nn/conv.reverse16x4s4");
     } else if (wide) {
         dispatch.shader = forward ? "nn/conv.forward16x4" : "nn/conv.reverse16x4";
     } else {
@@ -79,7 +87,9 @@ void DirectConvolution::emit(Emitter& emitter, const ConvolutionTask& task) cons
     const bool pointwise = c.kernel_y == 1 && c.kernel_x == 1 && c.stride_y == 1 && c.stride_x == 1 && c.pad_y == 0 &&
                            c.pad_x == 0 && c.in_height == c.out_height && c.in_width == c.out_width;
     dispatch.constants = {workgroup, pointwise ? 1U : 0U};
-    dispatch.bindings = {gpu::in(task.source), gpu::in(weights), gpu::in(bias),
+    const bool fetched = handed && texels;
+    dispatch.bindings = {fetched ? gpu::in_texels(task.source) : gpu::in(task.source),
+                         fetched ? gpu::in_texels(weights) : gpu::in(weights), gpu::in(bias),
                          task.accumulate ? gpu::in_out(task.destination) : gpu::out(task.destination)};
     const auto u = [](std::int64_t value) { return static_cast<std::uint32_t>(value); };
     const auto i = [](std::int64_t value) { return static_cast<std::int32_t>(value); };
@@ -87,7 +97,8 @@ void DirectConvolution::emit(Emitter& emitter, const ConvolutionTask& task) cons
                            u(destinations), u(forward ? c.out_height : c.in_height),
                            u(forward ? c.out_width : c.in_width), u(c.groups), u(blocks), i(c.kernel_y), i(c.kernel_x),
                            i(c.stride_y), i(c.stride_x), i(c.pad_y), i(c.pad_x), i(c.dilation_y), i(c.dilation_x),
-                           task.bias != nullptr ? 1U : 0U, task.accumulate ? 1U : 0U});
+                           task.bias != nullptr ? 1U : 0U, task.accumulate ? 1U : 0U,
+                           task.activation == Activation::relu ? 1U : 0U});
     dispatch.groups = {gpu::divide_up(static_cast<std::uint64_t>(places), workgroup * static_cast<std::uint64_t>(pixels)),
                        u(c.groups * blocks), u(task.images * phases)};
     dispatch.flops = c.flops() * static_cast<double>(task.images);

@@ -1,7 +1,6 @@
 #include "nn/ops/convolution.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "nn/ops/conv_direct.h"
 #include "nn/ops/emit.h"
@@ -23,15 +22,7 @@ void emit_convolution(Emitter& emitter, const ConvolutionTask& task) {
     const bool forward = task.direction == Direction::forward;
     const std::int64_t source = forward ? c.in_elements() : c.out_elements();
     const std::int64_t destination = forward ? c.out_elements() : c.in_elements();
-    // Both tensors must fit, so run lengths follow the larger one; its alignment is then checked for the smaller too.
-    const std::uint64_t unit = static_cast<std::uint64_t>(std::max(source, destination)) * 4;
-    const std::uint64_t other = static_cast<std::uint64_t>(std::min(source, destination)) * 4;
-    gpu::Limits limits = emitter.device().limits;
-    if (unit * static_cast<std::uint64_t>(task.images) > limits.storage_range && other % limits.storage_alignment != 0) {
-        // Runs of so many images start aligned in the smaller tensor as well.
-        limits.storage_alignment *= limits.storage_alignment / std::gcd(limits.storage_alignment, other);
-    }
-    for_slices(task.images, unit, limits, [&](std::int64_t first, std::int64_t count) {
+    for_slices(task.images, {source * 4, destination * 4}, emitter.device().limits, [&](std::int64_t first, std::int64_t count) {
         ConvolutionTask run = task;
         run.images = count;
         run.source = floats(task.source, first * source, count * source);

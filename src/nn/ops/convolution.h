@@ -40,6 +40,7 @@ struct ConvolutionTask {
     const HostTensor* bias = nullptr;  // added to the destination's channels; may be null
     gpu::Slice source, destination;
     bool accumulate = false;
+    Activation activation = Activation::none;
     std::string label;
 };
 

@@ -30,7 +30,7 @@ void emit_move(Emitter& emitter, const gpu::Slice& from, const gpu::Slice& to, c
 
 void emit_copy(Emitter& emitter, const gpu::Slice& from, const gpu::Slice& to, std::int64_t items, bool accumulate,
                const std::string& label) {
-    for_slices(items, 4, emitter.device().limits, [&](std::int64_t first, std::int64_t count) {
+    for_slices(items, {4}, emitter.device().limits, [&](std::int64_t first, std::int64_t count) {
         Move move;
         move.size[3] = static_cast<std::uint32_t>(count);
         move.step_source[3] = move.step_destination[3] = 1;
@@ -44,7 +44,7 @@ void emit_fill(Emitter& emitter, const gpu::Slice& to, std::int64_t items, float
         std::uint32_t items;
         float value;
     };
-    for_slices(items, 4, emitter.device().limits, [&](std::int64_t first, std::int64_t count) {
+    for_slices(items, {4}, emitter.device().limits, [&](std::int64_t first, std::int64_t count) {
         const Push push{static_cast<std::uint32_t>(count), value};
         emitter.emit(linear_dispatch(emitter, "nn/fill", push.items, push, {gpu::out(floats(to, first, count))}, label));
     });

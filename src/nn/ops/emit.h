@@ -38,6 +38,11 @@ inline std::array<std::uint32_t, 4> four(const Shape& shape, const std::string& 
     return sizes;
 }
 
+/// `count` copies of a signal from `first` on.
+inline gpu::Slice copies_of(const Signal& signal, std::int64_t first, std::int64_t count) {
+    return floats(signal.slice, first * elements(signal.shape), count * elements(signal.shape));
+}
+
 /// Row-major steps of four dimensions.
 inline std::array<std::uint32_t, 4> steps(const std::array<std::uint32_t, 4>& sizes) {
     return {sizes[1] * sizes[2] * sizes[3], sizes[2] * sizes[3], sizes[3], 1};
@@ -56,6 +61,9 @@ inline Plane plane_of(const Shape& shape) {
 /// result (+)= signal, element by element: the way back through whatever only hands a signal on.
 void emit_copy(Emitter& emitter, const gpu::Slice& from, const gpu::Slice& to, std::int64_t items, bool accumulate,
                const std::string& label);
+/// result (+)= factor · signal, summed over the dimensions along which `own` was broadcast to `output`.
+void emit_broadcast_reverse(Emitter& emitter, const ReverseArguments& arguments, const Shape& output, const Shape& own,
+                            const HostTensor& factor, const std::string& name);
 void emit_fill(Emitter& emitter, const gpu::Slice& to, std::int64_t items, float value, const std::string& label);
 
 /// A box of up to four dimensions, moved by steps; see shaders/nn/move.comp.

@@ -55,7 +55,7 @@ void emit_product(Emitter& emitter, const Product& p, const std::string& label) 
     emitter.emit(std::move(dispatch));
 }
 
-/// A times a constant matrix, plus a constant: (M, K) · (K, N).
+/// A times a constant matrix, plus a bias, constant or not: (M, K) · (K, N).
 class GemmOperator : public Operator {
   public:
     explicit GemmOperator(const NodeContext& context) : weights_(context.weights(1, "second matrix")) {
@@ -79,8 +79,10 @@ class GemmOperator : public Operator {
         }
         outputs_ = {{rows_, columns_}};
         if (!context.has(2)) return;
-        bias_ = context.weights(2, "bias");
-        const Shape& c = bias_->shape;
+        if (context.constants[2] != nullptr) bias_ = context.weights(2, "bias");
+        bias_shape_ = context.shapes[2];
+        factor_ = HostTensor::of({1}, std::vector<float>{beta_});
+        const Shape& c = bias_shape_;
         const std::int64_t c_columns = c.empty() ? 1 : c.back();
         const std::int64_t c_rows = c.size() < 2 ? 1 : c[0];
         if (c.size() > 2 || (c_columns != 1 && c_columns != columns_) || (c_rows != 1 && c_rows != rows_)) {
@@ -100,33 +102,24 @@ class GemmOperator : public Operator {
             p.b = part;
             p.y = {arguments.outputs[0].slice, first, 0, columns_, 1};
             p.alpha = alpha_;
-            if (bias_ && beta_ != 0.0F) {
+            if (factor_ && beta_ != 0.0F) {
                 p.beta = beta_;
-                p.c = {emitter.constant(*bias_), first * bias_column_, 0, bias_row_, bias_column_};
+                p.c = {bias_ ? emitter.constant(*bias_) : arguments.inputs[2].slice, first * bias_column_, 0, bias_row_, bias_column_};
             }
             emit_product(emitter, p, name_ + " forward");
         });
     }
 
     void reverse(Emitter& emitter, const ReverseArguments& arguments) const override {
-        bool accumulate = arguments.accumulate;
-        for_parts(emitter, [&](std::int64_t first, std::int64_t count, const Matrix& part) {
-            Product p;
-            p.rows = rows_;
-            p.batches = arguments.output.copies;
-            if (!transpose_a_) {  // then the copies are just more rows
-                p.rows *= p.batches;
-                p.batches = 1;
-            }
-            p.columns = depth_;
-            p.depth = count;
-            p.a = {arguments.output.slice, first, rows_ * columns_, columns_, 1};
-            p.b = {part.slice, 0, 0, part.column, part.row};
-            p.y = input_matrix(arguments.result.slice);
-            p.alpha = alpha_;
-            p.accumulate = std::exchange(accumulate, true);
-            emit_product(emitter, p, name_ + " reverse");
-        });
+        if (arguments.input == 2) {
+            emit_broadcast_reverse(emitter, arguments, outputs_[0], bias_shape_, *factor_, name_);
+            return;
+        }
+        for_slices(arguments.output.copies, {rows_ * columns_ * 4, rows_ * depth_ * 4}, emitter.device().limits,
+                   [&](std::int64_t first, std::int64_t count) {
+                       reverse(emitter, copies_of(arguments.output, first, count),
+                               copies_of(arguments.result, first, count), count, arguments.accumulate);
+                   });
     }
 
     std::int64_t parameters() const override {
@@ -134,6 +127,27 @@ class GemmOperator : public Operator {
     }
 
   private:
+    void reverse(Emitter& emitter, const gpu::Slice& from, const gpu::Slice& to, std::int64_t copies,
+                 bool accumulate) const {
+        for_parts(emitter, [&](std::int64_t first, std::int64_t count, const Matrix& part) {
+            Product p;
+            p.rows = rows_;
+            p.batches = copies;
+            if (!transpose_a_) {  // then the copies are just more rows
+                p.rows *= p.batches;
+                p.batches = 1;
+            }
+            p.columns = depth_;
+            p.depth = count;
+            p.a = {from, first, rows_ * columns_, columns_, 1};
+            p.b = {part.slice, 0, 0, part.column, part.row};
+            p.y = input_matrix(to);
+            p.alpha = alpha_;
+            p.accumulate = std::exchange(accumulate, true);
+            emit_product(emitter, p, name_ + " reverse");
+        });
+    }
+
     /// The matrix A as (M, K), whichever way it is stored.
     Matrix input_matrix(const gpu::Slice& slice) const {
         return {slice, 0, rows_ * depth_, transpose_a_ ? 1 : depth_, transpose_a_ ? rows_ : 1};
@@ -170,7 +184,9 @@ class GemmOperator : public Operator {
     }
 
     HostTensor weights_;
-    std::optional<HostTensor> bias_;
+    std::optional<HostTensor> bias_;    // where it is a constant
+    std::optional<HostTensor> factor_;  // beta, where there is a bias
+    Shape bias_shape_;
     bool transpose_a_ = false, by_output_ = false;
     float alpha_ = 1, beta_ = 1;
     std::int64_t rows_ = 1, depth_ = 1, columns_ = 1;
@@ -212,14 +228,17 @@ class MatMulOperator : public Operator {
 
     void reverse(Emitter& emitter, const ReverseArguments& arguments) const override {
         Product p = shared();
-        p.batches = batches_ * arguments.output.copies;
         p.columns = depth_;
         p.depth = columns_;
-        p.a = {arguments.output.slice, 0, rows_ * columns_, columns_, 1};
         p.b = {emitter.constant(weights_), 0, stacked_ ? depth_ * columns_ : 0, 1, columns_};
-        p.y = {arguments.result.slice, 0, rows_ * depth_, depth_, 1};
         p.accumulate = arguments.accumulate;
-        emit_product(emitter, p, name_ + " reverse");
+        for_slices(arguments.output.copies, {elements(outputs_[0]) * 4, elements(arguments.result.shape) * 4},
+                   emitter.device().limits, [&](std::int64_t first, std::int64_t count) {
+                       p.batches = batches_ * count;
+                       p.a = {copies_of(arguments.output, first, count), 0, rows_ * columns_, columns_, 1};
+                       p.y = {copies_of(arguments.result, first, count), 0, rows_ * depth_, depth_, 1};
+                       emit_product(emitter, p, name_ + " reverse");
+                   });
     }
 
     std::int64_t parameters() const override { return elements(weights_.shape); }

@@ -58,7 +58,7 @@ class LrnOperator : public Operator {
         const Shape& shape = outputs_[0];
         const std::int64_t image = elements(shape) / shape[0];
         const std::int64_t period = signal ? elements(shape) : image * images;
-        for_slices(images, static_cast<std::uint64_t>(image) * 4, emitter.device().limits,
+        for_slices(images, {image * 4}, emitter.device().limits,
                    [&](std::int64_t first, std::int64_t count) {
                        const std::int64_t items = count * image;
                        const gpu::Slice part = floats(to, first * image, items);

@@ -18,7 +18,7 @@ class MaxPoolOperator : public Operator {
     void forward(Emitter& emitter, const ForwardArguments& arguments) const override {
         const Shape& shape = arguments.outputs[0].shape;
         const bool keep = arguments.outputs.size() > 1 && arguments.outputs[1];
-        for_slices(shape[0] * shape[1], static_cast<std::uint64_t>(plane_.size()) * 4, emitter.device().limits,
+        for_slices(shape[0] * shape[1], {plane_.size() * 4, output_plane_.size() * 4}, emitter.device().limits,
                    [&](std::int64_t first, std::int64_t count) {
                        const std::int64_t from = first * output_plane_.size();
                        const std::int64_t items = count * output_plane_.size();
@@ -45,7 +45,7 @@ class MaxPoolOperator : public Operator {
                  " unpool");
         };
         // The copies share the switches, so a run is one or more whole copies.
-        for_slices(arguments.output.copies, static_cast<std::uint64_t>(planes * plane_.size()) * 4,
+        for_slices(arguments.output.copies, {planes * plane_.size() * 4, planes * output_plane_.size() * 4},
                    emitter.device().limits,
                    [&](std::int64_t first, std::int64_t count) { run(first * planes, count * planes); });
     }
@@ -117,9 +117,13 @@ class MaxUnpoolOperator : public Operator {
 
     void reverse(Emitter& emitter, const ReverseArguments& arguments) const override {
         const std::int64_t items = elements(arguments.result.shape);
-        emit(emitter, "nn/unpool.reverse", items * arguments.result.copies, items, arguments.accumulate,
-             {gpu::in(arguments.output.slice), gpu::in_out(arguments.result.slice),
-              gpu::in(arguments.inputs[1].slice)});
+        for_slices(arguments.result.copies, {items * 4, elements(arguments.output.shape) * 4}, emitter.device().limits,
+                   [&](std::int64_t first, std::int64_t count) {
+                       emit(emitter, "nn/unpool.reverse", items * count, items, arguments.accumulate,
+                            {gpu::in(copies_of(arguments.output, first, count)),
+                             gpu::in_out(copies_of(arguments.result, first, count)),
+                             gpu::in(arguments.inputs[1].slice)});
+                   });
     }
 
     Field field(int axis) const override {

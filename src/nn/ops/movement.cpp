@@ -14,10 +14,10 @@ std::int64_t positive_axis(const NodeContext& context, std::int64_t axis, std::s
     return axis < 0 ? axis + r : axis;
 }
 
-std::array<std::int32_t, 4> signed_steps(const std::array<std::uint32_t, 4>& sizes) {
-    const auto s = steps(sizes);
-    return {static_cast<std::int32_t>(s[0]), static_cast<std::int32_t>(s[1]), static_cast<std::int32_t>(s[2]),
-            static_cast<std::int32_t>(s[3])};
+std::vector<std::int64_t> row_major_steps(const Shape& shape) {
+    std::vector<std::int64_t> steps(shape.size(), 1);
+    for (std::size_t d = shape.size(); d-- > 1;) steps[d - 1] = steps[d] * shape[d];
+    return steps;
 }
 
 /// The same elements in the same order under another shape.
@@ -69,15 +69,22 @@ class ConcatOperator : public Operator {
         outputs_ = {std::move(output)};
     }
 
+    std::optional<std::int64_t> part_of_output(std::size_t i) const override {
+        if (outer_ != 1) return std::nullopt;
+        return starts_[i] * inner_;
+    }
+
     void forward(Emitter& emitter, const ForwardArguments& arguments) const override {
         for (std::size_t i = 0; i < sizes_.size(); ++i) {
+            // Written in place by whoever made it.
+            if (!constants_[i] && outer_ == 1 && is_in_place(i, arguments)) continue;
             const gpu::Slice from = constants_[i] ? emitter.constant(*constants_[i]) : arguments.inputs[i].slice;
             move(emitter, i, outer_, from, arguments.outputs[0].slice, true, false);
         }
     }
 
     void reverse(Emitter& emitter, const ReverseArguments& arguments) const override {
-        for_slices(arguments.output.copies, static_cast<std::uint64_t>(elements(outputs_[0])) * 4,
+        for_slices(arguments.output.copies, {elements(outputs_[0]) * 4, elements(arguments.result.shape) * 4},
                    emitter.device().limits, [&](std::int64_t first, std::int64_t count) {
                        const std::int64_t whole = elements(outputs_[0]);
                        const std::int64_t part = elements(arguments.result.shape);
@@ -88,6 +95,13 @@ class ConcatOperator : public Operator {
     }
 
   private:
+    bool is_in_place(std::size_t i, const ForwardArguments& arguments) const {
+        const gpu::Slice& part = arguments.inputs[i].slice;
+        const gpu::Slice& whole = arguments.outputs[0].slice;
+        return part.buffer == whole.buffer &&
+               part.offset == whole.offset + static_cast<std::uint64_t>(starts_[i] * inner_) * 4;
+    }
+
     /// Between input i (`part`) and its place in the output (`whole`).
     void move(Emitter& emitter, std::size_t i, std::int64_t outer, const gpu::Slice& part, const gpu::Slice& whole,
               bool to_whole, bool accumulate) const {
@@ -117,49 +131,96 @@ class ConcatOperator : public Operator {
 /// A box of the input by steps: Transpose and Slice.
 class BoxOperator : public Operator {
   public:
-    /// Output element (i, j, k, l) is input element first + i·step[0] + …; `partial`: not all of the input is taken.
-    BoxOperator(const NodeContext& context, Shape output, std::int64_t first, const std::array<std::int32_t, 4>& step,
-                bool partial)
-        : input_(context.shapes.at(0)), first_(static_cast<std::int32_t>(first)), step_(step), partial_(partial) {
+    /// Output element (i, j, …) is input element first + i·step[0] + j·step[1] + …; `partial`: not all of the input is
+    /// taken.  `fields` are the receptive fields of rows and columns.
+    BoxOperator(const NodeContext& context, Shape output, std::int64_t first, const std::vector<std::int64_t>& step,
+                bool partial, const std::array<Field, 2>& fields)
+        : input_(context.shapes.at(0)), first_(first), partial_(partial), fields_(fields) {
         name_ = context.node.name;
         outputs_ = {std::move(output)};
+        find_axes(step);
     }
 
     void forward(Emitter& emitter, const ForwardArguments& arguments) const override {
-        Move move = box();
-        move.first_source = first_;
-        move.step_source = step_;
-        move.step_destination = signed_steps(move.size);
-        emit_move(emitter, arguments.inputs[0].slice, arguments.outputs[0].slice, move, name_);
+        run(emitter, arguments.inputs[0].slice, arguments.outputs[0].slice, true, 1, false, name_);
     }
 
     void reverse(Emitter& emitter, const ReverseArguments& arguments) const override {
+        const std::int64_t copies = arguments.result.copies;
         if (partial_ && !arguments.accumulate) {
-            emit_fill(emitter, arguments.result.slice, elements(input_) * arguments.result.copies, 0.0F,
-                      name_ + " clear");
+            emit_fill(emitter, arguments.result.slice, elements(input_) * copies, 0.0F, name_ + " clear");
         }
-        Move move = box();
-        move.first_destination = first_;
-        move.step_destination = step_;
-        move.step_source = signed_steps(move.size);
-        move.copies = static_cast<std::uint32_t>(arguments.result.copies);
-        move.copy_source = static_cast<std::int32_t>(elements(outputs_[0]));
-        move.copy_destination = static_cast<std::int32_t>(elements(input_));
-        move.accumulate = arguments.accumulate;
-        emit_move(emitter, arguments.output.slice, arguments.result.slice, move, name_ + " reverse");
+        for_slices(copies, {elements(input_) * 4, elements(outputs_[0]) * 4}, emitter.device().limits,
+                   [&](std::int64_t first, std::int64_t count) {
+                       run(emitter, copies_of(arguments.output, first, count), copies_of(arguments.result, first, count),
+                           false, count, arguments.accumulate, name_ + " reverse");
+                   });
     }
 
+    Field field(int axis) const override { return fields_.at(static_cast<std::size_t>(axis)); }
+
   private:
-    Move box() const {
-        Move move;
-        move.size = four(outputs_[0], name_);
-        return move;
+    struct Axis {
+        std::int64_t size, in, out;  // steps in the input and in the output
+    };
+
+    /// Neighbouring axes that stay neighbours are one.  The shader knows four; beyond, the shortest are run through
+    /// here.
+    void find_axes(const std::vector<std::int64_t>& step) {
+        const Shape& output = outputs_[0];
+        std::int64_t out = elements(output);
+        for (std::size_t d = 0; d < output.size(); ++d) {
+            if (out > 0) out /= output[d];
+            if (output[d] == 1) continue;
+            if (!inner_.empty() && inner_.back().in == step[d] * output[d]) {
+                inner_.back() = {inner_.back().size * output[d], step[d], out};
+            } else {
+                inner_.push_back({output[d], step[d], out});
+            }
+        }
+        while (inner_.size() > 4) {
+            const auto shortest = std::min_element(inner_.begin(), inner_.end(),
+                                                   [](const Axis& a, const Axis& b) { return a.size < b.size; });
+            outer_.push_back(*shortest);
+            inner_.erase(shortest);
+        }
+    }
+
+    void run(Emitter& emitter, const gpu::Slice& from, const gpu::Slice& to, bool forward, std::int64_t copies,
+             bool accumulate, const std::string& label) const {
+        std::int64_t runs = 1;
+        for (const Axis& axis : outer_) runs *= axis.size;
+        const auto i = [](std::int64_t value) { return static_cast<std::int32_t>(value); };
+        for (std::int64_t r = 0; r < runs; ++r) {
+            std::int64_t rest = r;
+            std::int64_t in = first_;
+            std::int64_t out = 0;
+            for (const Axis& axis : outer_) {
+                in += rest % axis.size * axis.in;
+                out += rest % axis.size * axis.out;
+                rest /= axis.size;
+            }
+            Move move;
+            for (std::size_t d = 0; d < inner_.size(); ++d) {
+                move.size.at(d) = static_cast<std::uint32_t>(inner_[d].size);
+                move.step_source.at(d) = i(forward ? inner_[d].in : inner_[d].out);
+                move.step_destination.at(d) = i(forward ? inner_[d].out : inner_[d].in);
+            }
+            move.first_source = i(forward ? in : out);
+            move.first_destination = i(forward ? out : in);
+            move.copies = static_cast<std::uint32_t>(copies);
+            move.copy_source = i(elements(forward ? input_ : outputs_[0]));
+            move.copy_destination = i(elements(forward ? outputs_[0] : input_));
+            move.accumulate = accumulate;
+            emit_move(emitter, from, to, move, label);
+        }
     }
 
     Shape input_;
-    std::int32_t first_;
-    std::array<std::int32_t, 4> step_;
+    std::int64_t first_;
+    std::vector<Axis> inner_, outer_;
     bool partial_;
+    std::array<Field, 2> fields_;
 };
 
 class PadOperator : public Operator {
@@ -191,9 +252,13 @@ class PadOperator : public Operator {
     }
 
     void reverse(Emitter& emitter, const ReverseArguments& arguments) const override {
-        const gpu::Slice& to = arguments.result.slice;
-        emit(emitter, "nn/pad.reverse", elements(input_) * arguments.result.copies, arguments.accumulate,
-             {gpu::in(arguments.output.slice), arguments.accumulate ? gpu::in_out(to) : gpu::out(to)});
+        for_slices(arguments.result.copies, {elements(input_) * 4, elements(outputs_[0]) * 4}, emitter.device().limits,
+                   [&](std::int64_t first, std::int64_t count) {
+                       const gpu::Slice to = copies_of(arguments.result, first, count);
+                       emit(emitter, "nn/pad.reverse", elements(input_) * count, arguments.accumulate,
+                            {gpu::in(copies_of(arguments.output, first, count)),
+                             arguments.accumulate ? gpu::in_out(to) : gpu::out(to)});
+                   });
     }
 
     Field field(int axis) const override {
@@ -323,17 +388,21 @@ std::unique_ptr<Operator> make_transpose(const NodeContext& context) {
     std::reverse(order.begin(), order.end());
     order = context.node.attributes.integers("perm", order);
     if (order.size() != input.size()) context.fail("perm does not fit " + to_string(input));
-    const std::size_t front = 4 - std::min<std::size_t>(4, input.size());
-    const auto from = signed_steps(four(input, context.node.name));
+    const std::vector<std::int64_t> from = row_major_steps(input);
     Shape output;
-    std::array<std::int32_t, 4> step{};
+    std::vector<std::int64_t> step;
+    std::vector<bool> named(input.size(), false);
+    // Where rows and columns go elsewhere, a position sees everything.
+    std::array<Field, 2> fields{Field{2, 1, 0, true}, Field{2, 1, 0, true}};
     for (std::size_t d = 0; d < order.size(); ++d) {
         const auto axis = static_cast<std::size_t>(positive_axis(context, order[d], input.size()));
+        if (named[axis]) context.fail("perm names an axis twice");
+        named[axis] = true;
         output.push_back(input[axis]);
-        step.at(front + d) = from.at(front + axis);
+        step.push_back(from[axis]);
+        if (axis == d && d + 2 >= order.size()) fields.at(d + 2 - order.size()) = Field{};
     }
-    if (elements(output) != elements(input)) context.fail("perm names an axis twice");
-    return std::make_unique<BoxOperator>(context, std::move(output), 0, step, false);
+    return std::make_unique<BoxOperator>(context, std::move(output), 0, step, false, fields);
 }
 
 std::unique_ptr<Operator> make_slice(const NodeContext& context) {
@@ -348,12 +417,15 @@ std::unique_ptr<Operator> make_slice(const NodeContext& context) {
     if (ends.size() != starts.size() || axes.size() != starts.size() || strides.size() != starts.size()) {
         context.fail("starts, ends, axes and steps differ in length");
     }
-    const std::size_t front = 4 - std::min<std::size_t>(4, input.size());
-    auto step = signed_steps(four(input, context.node.name));
+    std::vector<std::int64_t> step = row_major_steps(input);
     Shape output = input;
     std::int64_t first = 0;
+    std::vector<bool> named(input.size(), false);
+    std::array<Field, 2> fields;
     for (std::size_t i = 0; i < starts.size(); ++i) {
         const auto axis = static_cast<std::size_t>(positive_axis(context, axes[i], input.size()));
+        if (named[axis]) context.fail("axes names an axis twice");
+        named[axis] = true;
         const std::int64_t size = input[axis];
         const std::int64_t stride = strides[i];
         if (stride == 0) context.fail("a step of 0");
@@ -364,13 +436,19 @@ std::unique_ptr<Operator> make_slice(const NodeContext& context) {
         const std::int64_t start = clamped(starts[i]);
         // "As far as it goes" backwards is given as a very small number, which clamps to −1.
         const std::int64_t end = clamped(ends[i]);
-        const std::int64_t span = stride > 0 ? end - start : start - end;
-        const std::int64_t by = stride > 0 ? stride : -stride;
-        output[axis] = span <= 0 ? 0 : (span + by - 1) / by;
-        first += start * step.at(front + axis);
-        step.at(front + axis) *= static_cast<std::int32_t>(stride);
+        // Longer steps than the axis take its first element only.
+        const std::int64_t by = std::clamp<std::int64_t>(stride, -size - 1, size + 1);
+        const std::int64_t span = by > 0 ? end - start : start - end;
+        output[axis] = span <= 0 ? 0 : (span + std::abs(by) - 1) / std::abs(by);
+        first += start * step[axis];
+        step[axis] *= by;
+        // Backwards, windows would begin at their ends: then a position counts as seeing everything.
+        if (axis >= 2 && axis + 2 >= input.size()) {
+            fields.at(axis + 2 - input.size()) =
+                by > 0 ? Field{1, by, static_cast<double>(start)} : Field{size, 1, 0, true};
+        }
     }
-    return std::make_unique<BoxOperator>(context, std::move(output), first, step, true);
+    return std::make_unique<BoxOperator>(context, std::move(output), first, step, true, fields);
 }
 
 std::unique_ptr<Operator> make_pad(const NodeContext& context) {

@@ -21,7 +21,7 @@ class UnaryOperator : public Operator {
     void forward(Emitter& emitter, const ForwardArguments& arguments) const override {
         const gpu::Slice& from = arguments.inputs[0].slice;
         const gpu::Slice& to = arguments.outputs[0].slice;
-        for_slices(elements(outputs_[0]), 4, emitter.device().limits, [&](std::int64_t first, std::int64_t count) {
+        for_slices(elements(outputs_[0]), {4}, emitter.device().limits, [&](std::int64_t first, std::int64_t count) {
             emit(emitter, "nn/unary.forward", first, count, false,
                  {gpu::in(floats(from, first, count)), gpu::out(floats(to, first, count))}, Rule::deconv);
         });
@@ -37,7 +37,7 @@ class UnaryOperator : public Operator {
     void reverse(Emitter& emitter, const ReverseArguments& arguments) const override {
         const Tensor& x = function_ == Function::relu ? arguments.outputs[0] : arguments.inputs[0];
         const gpu::Slice mask = x ? x.slice : emitter.unused();
-        for_slices(elements(outputs_[0]) * arguments.output.copies, 4, emitter.device().limits,
+        for_slices(elements(outputs_[0]) * arguments.output.copies, {4}, emitter.device().limits,
                    [&](std::int64_t first, std::int64_t count) {
                        const gpu::Slice to = floats(arguments.result.slice, first, count);
                        emit(emitter, "nn/unary.reverse", first, count, arguments.accumulate,
