@@ -18,7 +18,8 @@ using deconv::Error;
 using deconv::UsageError;
 using deconv::live::Options;
 
-constexpr std::int64_t demo_frames = 150;  // five seconds
+constexpr std::int64_t demo_frames = 90;  // three seconds
+constexpr int demo_size = 96;             // of the default network's input
 
 const char* const description =
     "Shows what a convolutional network sees: the activity of a layer's channel, carried back to the pixels that\n"
@@ -103,6 +104,10 @@ void choose_defaults(Options& options, bool headless_asked) {
             std::fputs("deconv-live: no window in this version, running headless\n", stderr);
         }
     }
+    if (options.input == "demo" && options.model.empty() && !options.input_width) {
+        // The default network was trained on tiny pictures, but runs at any size: the scene deserves more.
+        options.input_width = options.input_height = demo_size;
+    }
     if (options.input == "demo" && options.frames == 0) options.frames = demo_frames;
 }
 
@@ -126,7 +131,7 @@ int run(int argc, char** argv) {
     app.add_option("--input", options.input,
                    "video, image, folder of images, X.npy (float32, fed to the network as it is), or demo")
         ->type_name("FILE|DIR|demo")->excludes(camera)->group("Source");
-    app.add_option("--frames", options.frames, "stop after so many frames (the demo alone: 150)")
+    app.add_option("--frames", options.frames, "stop after so many frames (the demo alone: 90)")
         ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 40))->group("Source");
 
     app.add_option("--model", options.model, "a bundled network's name, or an ONNX file")
