@@ -19,7 +19,7 @@ function(deconv_embed_shaders target)
     set(index 0)
     foreach(shader IN LISTS shaders)
         set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${folder}/${shader})
-        string(REGEX REPLACE "\\.[a-z]+$" "" name ${shader})
+        string(REGEX REPLACE "\\.comp$" "" name ${shader})  # of other stages the extension stays
         file(STRINGS ${folder}/${shader} variants REGEX "^// variant: ")
         if(NOT variants)
             set(variants "plain")

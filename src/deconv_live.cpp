@@ -10,13 +10,18 @@
 #include "live/headless.h"
 #include "live/listing.h"
 #include "media/source.h"
+#include "ui/app.h"
+#include "ui/window.h"
 #include "vk/device.h"
 
 namespace {
 
-using deconv::Error;
 using deconv::UsageError;
+using deconv::image::Display;
+using deconv::image::Fit;
 using deconv::live::Options;
+using deconv::nn::LrnReverse;
+using deconv::nn::Rule;
 
 constexpr std::int64_t demo_frames = 90;  // three seconds
 constexpr int demo_size = 96;             // of the default network's input
@@ -70,11 +75,12 @@ void parse_projection(const std::string& text, Options& options) {
     unsigned y = 0;
     unsigned x = 0;
     char rest = 0;
+    const bool unsigned_numbers = text.find_first_not_of("0123456789,") == std::string::npos;  // sscanf takes signs
     if (text == "all") {
         options.where = Where::all;
     } else if (text == "max") {
         options.where = Where::max;
-    } else if (std::sscanf(text.c_str(), "%6u,%6u%c", &y, &x, &rest) == 2) {
+    } else if (unsigned_numbers && std::sscanf(text.c_str(), "%6u,%6u%c", &y, &x, &rest) == 2) {
         options.where = Where::pinned;
         options.y = static_cast<int>(y);
         options.x = static_cast<int>(x);
@@ -83,8 +89,31 @@ void parse_projection(const std::string& text, Options& options) {
     }
 }
 
+/// An option that is one of a few words.  CLI11's own transformer also takes the numbers behind the words, and its
+/// message names them.
+template <typename Choice>
+CLI::Option* add_choice(CLI::App& app, const std::string& name, Choice& choice,
+                        const std::vector<std::pair<std::string, Choice>>& choices, const std::string& help) {
+    const auto choose = [name, &choice, choices](const std::string& word) {
+        std::string words;
+        for (const auto& [known, value] : choices) {
+            if (known == word) {
+                choice = value;
+                return;
+            }
+            words += (words.empty() ? "" : ", ") + known;
+        }
+        throw CLI::ValidationError(name, word + " is none of " + words);
+    };
+    return app.add_option_function<std::string>(name, choose, help);
+}
+
+bool ends_with(const std::string& text, const std::string& end) {
+    return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
+}
+
 /// Where no source was asked for: camera 0, or the demo.  Where there is no window either, something to look at.
-void choose_defaults(Options& options, bool headless_asked) {
+void choose_defaults(Options& options, bool window, bool headless_asked) {
     if (options.camera.empty() && options.input.empty()) {
         const std::vector<int> cameras = deconv::media::list_cameras();
         if (cameras.empty()) {
@@ -94,21 +123,21 @@ void choose_defaults(Options& options, bool headless_asked) {
             options.camera = std::to_string(cameras.front());
             std::fprintf(stderr, "deconv-live: camera %d (--camera or --input choose another source)\n", cameras.front());
         }
-        const bool nothing_to_write = options.record.empty() && options.snapshot.empty() && options.raw.empty() &&
-                                      options.activations.empty() && !options.json;
-        if (nothing_to_write) {
-            options.snapshot = "deconv-live.png";
-            options.record = "deconv-live.mkv";
-        }
-        if (!headless_asked) {
-            std::fputs("deconv-live: no window in this version, running headless\n", stderr);
-        }
+    }
+    const bool nothing_to_write = options.record.empty() && options.snapshot.empty() && options.raw.empty() &&
+                                  options.activations.empty() && !options.json;
+    if (!window && !headless_asked && nothing_to_write) {
+        options.snapshot = "deconv-live.png";
+        options.record = "deconv-live.mkv";
+        std::fputs("deconv-live: no display for a window, running headless: writing deconv-live.png and "
+                   "deconv-live.mkv\n",
+                   stderr);
     }
     if (options.input == "demo" && options.model.empty() && !options.input_width) {
         // The default network was trained on tiny pictures, but runs at any size: the scene deserves more.
         options.input_width = options.input_height = demo_size;
     }
-    if (options.input == "demo" && options.frames == 0) options.frames = demo_frames;
+    if (options.input == "demo" && options.frames == 0 && !window) options.frames = demo_frames;
 }
 
 int run(int argc, char** argv) {
@@ -138,11 +167,9 @@ int run(int argc, char** argv) {
         ->type_name("NAME|FILE.onnx")->group("Network");
     app.add_option("--size", size, "input size of the network, where its graph allows others")
         ->type_name("N|WxH")->group("Network");
-    app.add_option("--fit", options.fit, "how a picture fills the input: crop (default), stretch, letterbox")
-        ->transform(CLI::CheckedTransformer(std::map<std::string, deconv::image::Fit>{
-            {"crop", deconv::image::Fit::crop},
-            {"stretch", deconv::image::Fit::stretch},
-            {"letterbox", deconv::image::Fit::letterbox}}).description(""))
+    add_choice<Fit>(app, "--fit", options.fit,
+                    {{"crop", Fit::crop}, {"stretch", Fit::stretch}, {"letterbox", Fit::letterbox}},
+                    "how a picture fills the input: crop (default), stretch, letterbox")
         ->type_name("HOW")->group("Network");
 
     app.add_option("--layer", options.layer, "layer by name or index, see --list-layers (default: the middle stage)")
@@ -154,24 +181,20 @@ int run(int argc, char** argv) {
         ->type_name("all|max|Y,X")->group("Projection");
     app.add_option("--start", start, "start with the activations' value (default), or a one in their places")
         ->check(CLI::IsMember({"value", "one"}).description(""))->type_name("value|one")->group("Projection");
-    app.add_option("--rule", options.rule, "rectifiers on the way back: deconv (default), guided, gradient")
-        ->transform(CLI::CheckedTransformer(std::map<std::string, deconv::nn::Rule>{
-            {"deconv", deconv::nn::Rule::deconv},
-            {"guided", deconv::nn::Rule::guided},
-            {"gradient", deconv::nn::Rule::gradient}}).description(""))
+    add_choice<Rule>(app, "--rule", options.rule,
+                     {{"deconv", Rule::deconv}, {"guided", Rule::guided}, {"gradient", Rule::gradient}},
+                     "rectifiers on the way back: deconv (default), guided, gradient")
         ->type_name("RULE")->group("Projection");
-    app.add_option("--lrn", options.lrn, "LRN on the way back: identity (default), derivative")
-        ->transform(CLI::CheckedTransformer(std::map<std::string, deconv::nn::LrnReverse>{
-            {"identity", deconv::nn::LrnReverse::identity},
-            {"derivative", deconv::nn::LrnReverse::derivative}}).description(""))
+    add_choice<LrnReverse>(app, "--lrn", options.lrn,
+                           {{"identity", LrnReverse::identity}, {"derivative", LrnReverse::derivative}},
+                           "LRN on the way back: identity (default), derivative")
         ->type_name("HOW")->group("Projection");
-    app.add_option("--display", options.display,
-                   "signed (default; grey is zero), positive, norm (over colours), range (min to max)")
-        ->transform(CLI::CheckedTransformer(std::map<std::string, deconv::image::Display>{
-            {"signed", deconv::image::Display::signed_zero_grey},
-            {"positive", deconv::image::Display::positive},
-            {"norm", deconv::image::Display::norm},
-            {"range", deconv::image::Display::range}}).description(""))
+    add_choice<Display>(app, "--display", options.display,
+                        {{"signed", Display::signed_zero_grey},
+                         {"positive", Display::positive},
+                         {"norm", Display::norm},
+                         {"range", Display::range}},
+                        "signed (default; grey is zero), positive, norm (over colours), range (min to max)")
         ->type_name("HOW")->group("Projection");
     app.add_option("--blur", options.blur, "smooth the norm display by a Gaussian of this many pixels")
         ->check(CLI::Range(0.0, 100.0))->type_name("SIGMA")->group("Projection");
@@ -215,10 +238,18 @@ int run(int argc, char** argv) {
         if (list_layers) std::fputs(deconv::live::list_layers_text(options).c_str(), stdout);
         return 0;
     }
-    choose_defaults(options, headless);
+    // What is written at the end of a run belongs to runs without a window.
+    const bool run_ends = options.frames > 0 || options.json || !options.snapshot.empty() || !options.raw.empty() ||
+                          !options.activations.empty() || ends_with(options.input, ".npy");
+    const bool window = !headless && !run_ends && deconv::ui::display_available();
+    choose_defaults(options, window, headless);
     std::signal(SIGINT, on_signal);
     std::signal(SIGTERM, on_signal);
     std::signal(SIGPIPE, SIG_IGN);
+    if (window) {
+        deconv::ui::run_window(options);
+        return 0;
+    }
     const deconv::live::Report report = deconv::live::run_headless(options);
     if (options.json) {
         std::cout << deconv::live::to_json(report) << std::endl;

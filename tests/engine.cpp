@@ -37,7 +37,9 @@ const bool listening = [] {
 }();
 
 /// The device's limits are data that only tests may change.
-std::uint64_t& storage_range() { return const_cast<gpu::DeviceInfo&>(engine().device.info()).limits.storage_range; }
+std::uint64_t& storage_range() {
+    return const_cast<gpu::DeviceInfo&>(engine().device.info()).limits.storage_range;
+}
 
 template <typename T>
 std::vector<T> read(const gpu::Slice& slice) {
@@ -114,14 +116,20 @@ std::vector<std::uint32_t> Runner::switches(const std::string& tensor) const {
     return read<std::uint32_t>(plan_->tensor(index(tensor)).slice);
 }
 
-std::vector<float> Runner::reconstruction() const { return read<float>(plan_->reconstruction().slice); }
+std::vector<float> Runner::reconstruction() const {
+    return read<float>(plan_->reconstruction().slice);
+}
 
 std::vector<nn::ResolvedSelection> Runner::selections() const {
     return read<nn::ResolvedSelection>(plan_->selections());
 }
 
-PretendedRange::PretendedRange(std::uint64_t bytes) : before_(storage_range()) { storage_range() = bytes; }
-PretendedRange::~PretendedRange() { storage_range() = before_; }
+PretendedRange::PretendedRange(std::uint64_t bytes) : before_(storage_range()) {
+    storage_range() = bytes;
+}
+PretendedRange::~PretendedRange() {
+    storage_range() = before_;
+}
 
 double relative_error(const std::vector<float>& a, const std::vector<double>& b) {
     if (a.size() != b.size()) return INFINITY;

@@ -22,8 +22,7 @@ struct Engine {
     gpu::Pipelines pipelines;
     gpu::Scheduler scheduler;
 
-    explicit Engine(const gpu::DeviceOptions& options)
-        : device(options), pipelines(device, {}), scheduler(device) {}
+    explicit Engine(const gpu::DeviceOptions& options) : device(options), pipelines(device, {}), scheduler(device) {}
 };
 
 /// The engine of this program, made at the first call and kept to the end.

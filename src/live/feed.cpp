@@ -6,6 +6,7 @@
 #include <exception>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 namespace deconv::live {
 namespace {
@@ -22,6 +23,18 @@ struct FrameFeed::Shared {
     bool leaving = false;
     bool gone = false;  // the thread is at its end
     std::int64_t dropped = 0;
+
+    /// With the lock held: the oldest frame ready, or nothing; throws where the source broke.
+    std::optional<FedFrame> take() {
+        if (ready.empty()) {
+            if (failure) std::rethrow_exception(std::exchange(failure, nullptr));
+            return std::nullopt;
+        }
+        FedFrame frame = std::move(ready.front());
+        ready.pop_front();
+        changed.notify_all();
+        return frame;
+    }
 
     void read() {
         const bool live = source->live();
@@ -77,14 +90,19 @@ std::optional<FedFrame> FrameFeed::next(const volatile int& stop) {
         shared_->changed.wait_for(lock, std::chrono::milliseconds(50));
     }
     if (stop != 0) return std::nullopt;
-    if (shared_->ready.empty()) {
-        if (shared_->failure) std::rethrow_exception(shared_->failure);
-        return std::nullopt;
-    }
-    FedFrame frame = std::move(shared_->ready.front());
-    shared_->ready.pop_front();
-    shared_->changed.notify_all();
-    return frame;
+    return shared_->take();
+}
+
+std::optional<FedFrame> FrameFeed::wait(double seconds) {
+    std::unique_lock lock(shared_->mutex);
+    shared_->changed.wait_for(lock, std::chrono::duration<double>(seconds),
+                              [&] { return shared_->ended || !shared_->ready.empty(); });
+    return shared_->take();
+}
+
+bool FrameFeed::ended() const {
+    const std::lock_guard lock(shared_->mutex);
+    return shared_->ended && shared_->ready.empty();
 }
 
 std::int64_t FrameFeed::dropped() const {

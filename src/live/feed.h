@@ -28,6 +28,9 @@ class FrameFeed {
     /// The next frame; nothing where the source has ended, or where `stop` became true meanwhile.  Throws what the
     /// source threw.
     std::optional<FedFrame> next(const volatile int& stop);
+    /// The next frame if one comes within `seconds`.  Throws what the source threw.
+    std::optional<FedFrame> wait(double seconds);
+    bool ended() const;
     std::int64_t dropped() const;
 
   private:

@@ -82,6 +82,14 @@ Projector::Projector(const gpu::Device& device, gpu::Pipelines& pipelines, gpu::
     input_width_ = static_cast<int>(shape[3]);
 }
 
+Projector::~Projector() {
+    try {
+        for (const std::size_t slot : busy_) scheduler_.wait(slots_.at(slot).ticket);
+    } catch (const std::exception&) {  // a lost device runs nothing any more
+        busy_.clear();
+    }
+}
+
 void Projector::prepare(int width, int height) {
     if (prepared_ && width == width_ && height == height_) return;
     prepared_ = true;
@@ -112,21 +120,51 @@ void Projector::prepare(int width, int height) {
     request_at_ = gpu::align_up(data_bytes, alignment);
     viewing_at_ = request_at_ + alignment;
     selection_at_ = gpu::align_up(view_bytes, alignment);
-    scores_at_ = selection_at_ + alignment;
+    peaks_at_ = selection_at_ + alignment;
+    scores_at_ = gpu::align_up(peaks_at_ + plan_.peaks().bytes, alignment);
     scores_bytes_ = classes_.tensor >= 0 ? plan_.tensor(classes_.tensor).slice.bytes : 0;
     if (!tensor) picture_ = gpu::Buffer(device_, data_bytes, gpu::MemoryUse::device);
     view_ = gpu::Buffer(device_, view_bytes, gpu::MemoryUse::device);
+    if (options_.publish) publish_into(width, height);
     for (Slot& slot : slots_) {
         slot.upload = gpu::Buffer(device_, viewing_at_ + alignment, gpu::MemoryUse::upload);
         slot.readback = gpu::Buffer(device_, scores_at_ + std::max<std::uint64_t>(scores_bytes_, 4),
                                     gpu::MemoryUse::readback);
-        slot.recording =
-            std::make_unique<gpu::Recording>(device_, pipelines_, steps_of(slot), first_guess(device_));
-        slot.adapted = false;
+        const auto record = [&](bool with_view) {
+            return std::make_unique<gpu::Recording>(device_, pipelines_, steps_of(slot, with_view),
+                                                    first_guess(device_));
+        };
+        slot.recording = record(!options_.publish);
+        if (options_.publish) slot.with_view = record(true);
     }
 }
 
-std::vector<gpu::Step> Projector::steps_of(const Slot& slot) {
+void Projector::publish_into(int width, int height) {
+    // A window may still draw the old ones.
+    auto pictures = std::make_shared<PublishedPictures>();
+    const nn::Tensor target = plan_.tensor(options_.target);
+    const nn::Extent extent = nn::extent_of(target.shape);
+    const int map_width = static_cast<int>(extent.width);
+    pictures->grid = image::map_grid(static_cast<int>(extent.channels), map_width,
+                                     static_cast<int>(extent.plane / extent.width), 1.0);
+    pictures->placement = image::place(options_.fit, std::max(width, 1), std::max(height, 1), input_width_, input_height_);
+    pictures->input_width = input_width_;
+    pictures->input_height = input_height_;
+    const auto bytes = [](int w, int h) {
+        return gpu::align_up(std::uint64_t{4} * static_cast<std::uint64_t>(w) * static_cast<std::uint64_t>(h), 256);
+    };
+    const std::uint64_t camera = bytes(width, height);
+    const std::uint64_t projection = bytes(input_width_, input_height_);
+    const std::uint64_t maps = bytes(pictures->grid.width(), pictures->grid.height());
+    pictures->buffer = gpu::Buffer(device_, camera + projection + maps, gpu::MemoryUse::device);
+    const gpu::Slice all = pictures->buffer.slice();
+    pictures->camera = {all.part(0, std::uint64_t{4} * static_cast<std::uint64_t>(width) * static_cast<std::uint64_t>(height)), width, height};
+    pictures->projection = {all.part(camera, mapping_.picture().slice.bytes), input_width_, input_height_};
+    pictures->maps = {all.part(camera + projection, maps), pictures->grid.width(), pictures->grid.height()};
+    published_ = std::move(pictures);
+}
+
+std::vector<gpu::Step> Projector::steps_of(const Slot& slot, bool with_view) {
     const bool tensor = width_ == 0;
     const gpu::Slice up = slot.upload.slice();
     const gpu::Slice down = slot.readback.slice();
@@ -150,6 +188,22 @@ std::vector<gpu::Step> Projector::steps_of(const Slot& slot) {
     steps.insert(steps.end(), plan_.steps().begin(), plan_.steps().end());
     steps.insert(steps.end(), mapping_.steps().begin(), mapping_.steps().end());
 
+    if (options_.publish) {
+        // One stage of its own, so that a window never sees half of it.
+        gpu::Step maps = image::maps_step(device_.info(), published_->grid, plan_.tensor(options_.target).slice,
+                                          plan_.peaks(), plan_.selections(), published_->maps.slice);
+        maps.stage = "publish";
+        steps.push_back(std::move(maps));
+        if (!tensor) steps.push_back(copy_step(camera.slice, published_->camera.slice, "publish"));
+        steps.push_back(copy_step(mapping_.picture().slice, published_->projection.slice, "publish"));
+    }
+    steps.push_back(copy_step(plan_.selections(), down.part(selection_at_, plan_.selections().bytes), "display"));
+    steps.push_back(copy_step(plan_.peaks(), down.part(peaks_at_, plan_.peaks().bytes), "display"));
+    if (scores_bytes_ > 0) {
+        steps.push_back(
+            copy_step(plan_.tensor(classes_.tensor).slice, down.part(scores_at_, scores_bytes_), "display"));
+    }
+    if (!with_view) return steps;
     const int projection_width = std::max(2, view_height_ * input_width_ / input_height_);
     const int left = view_width_ - projection_width;
     if (!tensor) {
@@ -159,11 +213,6 @@ std::vector<gpu::Step> Projector::steps_of(const Slot& slot) {
     steps.push_back(image::compose_step(device_.info(), mapping_.picture(), view,
                                         {left, 0, projection_width, view_height_}, background));
     steps.push_back(copy_step(view.slice, down.part(0, view.slice.bytes), "display"));
-    steps.push_back(copy_step(plan_.selections(), down.part(selection_at_, plan_.selections().bytes), "display"));
-    if (scores_bytes_ > 0) {
-        steps.push_back(
-            copy_step(plan_.tensor(classes_.tensor).slice, down.part(scores_at_, scores_bytes_), "display"));
-    }
     return steps;
 }
 
@@ -190,10 +239,13 @@ void Projector::start(const nn::Selection& selection, double seconds, const void
     std::memcpy(to + request_at_, &request, sizeof request);
     image::Viewing viewing;
     viewing.seconds = static_cast<float>(seconds);
+    viewing.gain = gain_;
+    viewing.gamma = gamma_;
     std::memcpy(to + viewing_at_, &viewing, sizeof viewing);
     slot.upload_ms =
         std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
-    slot.ticket = scheduler_.submit(*slot.recording);
+    slot.running = slot.with_view && view_wanted_ ? slot.with_view.get() : slot.recording.get();
+    slot.ticket = scheduler_.submit(*slot.running);
 }
 
 ProjectedFrame Projector::collect() {
@@ -202,22 +254,25 @@ ProjectedFrame Projector::collect() {
     busy_.pop_front();
     ProjectedFrame frame;
     const std::byte* from = slot.readback.mapped().data();
-    frame.view = Picture(view_width_, view_height_);
-    std::memcpy(frame.view.rgba.data(), from, frame.view.rgba.size());
+    if (slot.running == slot.with_view.get() || !slot.with_view) {
+        frame.view = Picture(view_width_, view_height_);
+        std::memcpy(frame.view.rgba.data(), from, frame.view.rgba.size());
+    }
+    std::vector<std::pair<float, std::uint32_t>> peaks(plan_.peaks().bytes / 8);
+    std::memcpy(static_cast<void*>(peaks.data()), from + peaks_at_, plan_.peaks().bytes);
+    for (const auto& [value, place] : peaks) frame.peaks.push_back(value);
     std::memcpy(&frame.selection, from + selection_at_, sizeof frame.selection);
     if (scores_bytes_ > 0) {
         frame.scores.resize(scores_bytes_ / sizeof(float));
         std::memcpy(frame.scores.data(), from + scores_at_, scores_bytes_);
     }
-    for (const gpu::SegmentTime& time : slot.recording->times()) {
+    for (const gpu::SegmentTime& time : slot.running->times()) {
         frame.stage_ms[time.stage] += std::max(0.0, time.end_ms - time.start_ms);
     }
     frame.stage_ms["upload"] += slot.upload_ms;
-    if (!slot.adapted) {
-        // From here on segments follow what was measured.
-        slot.recording->adapt();
-        slot.adapted = true;
-    }
+    // From the second frame on segments follow what was measured.
+    gpu::Recording& ran = slot.running == slot.recording.get() ? *slot.recording : *slot.with_view;
+    if (!ran.adapted()) ran.adapt();
     return frame;
 }
 

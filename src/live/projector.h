@@ -13,6 +13,7 @@
 #include "base/picture.h"
 #include "image/display.h"
 #include "image/fit.h"
+#include "image/maps.h"
 #include "nn/model.h"
 #include "nn/plan.h"
 #include "vk/recording.h"
@@ -28,12 +29,25 @@ struct ProjectorOptions {
     image::Preprocessing preprocessing;
     image::Display display = image::Display::signed_zero_grey;
     double blur = 0;
+    /// Keep pictures on the device for a window to draw; then `view` comes back only while asked for by with_view().
+    bool publish = false;
+};
+
+/// Pictures of the newest whole frame, on the device: what a window draws.  They change only between two segments, all
+/// together, so whatever is submitted to the queue sees one frame.
+struct PublishedPictures {
+    gpu::Buffer buffer;
+    image::DevicePicture camera, projection, maps;  // camera is empty for tensors
+    image::MapGrid grid;
+    image::Placement placement;  // where in the camera's picture the network looks
+    int input_width = 0, input_height = 0;
 };
 
 /// What came back of one frame.
 struct ProjectedFrame {
     Picture view;                    // camera and projection side by side
     nn::ResolvedSelection selection; // what was projected
+    std::vector<float> peaks;        // the largest activation of each channel of the target
     std::vector<float> scores;       // of the classes, as the network's output has them; empty where it has none
     std::map<std::string, double> stage_ms;
 };
@@ -45,6 +59,10 @@ class Projector {
 
     Projector(const gpu::Device& device, gpu::Pipelines& pipelines, gpu::Scheduler& scheduler, nn::Model& model,
               const ProjectorOptions& options);
+    /// Waits for frames under way: a run may break off between two of them, and their memory goes with this.
+    ~Projector();
+    Projector(const Projector&) = delete;
+    Projector& operator=(const Projector&) = delete;
 
     /// Can a picture of this size start while others are under way?  If not, collect those first.
     bool accepts(int width, int height) const {
@@ -52,6 +70,14 @@ class Projector {
     }
     /// Starts a frame; at most `slots` may be under way.  `seconds` since the frame before, 0 for a still picture.
     void submit(const Picture& picture, const nn::Selection& selection, double seconds);
+    /// With options.publish: whether frames from here on bring their `view` back.
+    void with_view(bool wanted) { view_wanted_ = wanted; }
+    void set_viewing(float gain, float gamma) {
+        gain_ = gain;
+        gamma_ = gamma;
+    }
+    /// Null before the first frame; stays valid (but still) when the projector makes new ones or goes.
+    std::shared_ptr<const PublishedPictures> published() const { return published_; }
     /// The same for a tensor that is fed to the network as it is; the view is then the projection alone.
     void submit(const std::vector<float>& tensor, const nn::Selection& selection);
     std::size_t under_way() const { return busy_.size(); }
@@ -69,13 +95,15 @@ class Projector {
         gpu::Buffer upload;    // picture or tensor, then the request, then what the viewer set
         gpu::Buffer readback;  // view, selection, scores
         std::unique_ptr<gpu::Recording> recording;
+        std::unique_ptr<gpu::Recording> with_view;  // the same and the view, where frames are published
+        const gpu::Recording* running = nullptr;
         gpu::Scheduler::Ticket ticket = 0;
-        bool adapted = false;
         double upload_ms = 0;
     };
 
     void prepare(int width, int height);
-    std::vector<gpu::Step> steps_of(const Slot& slot);
+    void publish_into(int width, int height);
+    std::vector<gpu::Step> steps_of(const Slot& slot, bool with_view);
     void start(const nn::Selection& selection, double seconds, const void* data, std::size_t bytes);
 
     const gpu::Device& device_;
@@ -90,7 +118,10 @@ class Projector {
     int width_ = 0, height_ = 0;  // of the pictures that the slots are made for; 0: tensors
     bool prepared_ = false;
     int view_width_ = 0, view_height_ = 0;
-    std::uint64_t request_at_ = 0, viewing_at_ = 0, selection_at_ = 0, scores_at_ = 0, scores_bytes_ = 0;
+    bool view_wanted_ = true;
+    float gain_ = 1, gamma_ = 1;
+    std::shared_ptr<PublishedPictures> published_;
+    std::uint64_t peaks_at_ = 0, request_at_ = 0, viewing_at_ = 0, selection_at_ = 0, scores_at_ = 0, scores_bytes_ = 0;
     gpu::Buffer picture_, view_;
     std::array<Slot, slots> slots_;
     std::size_t next_ = 0;

@@ -45,13 +45,15 @@ Target resolve_target(const nn::Network& network, const std::vector<std::string>
     const nn::Extent extent = nn::extent_of(shape);
     if (shape.size() > 4) throw Error("layer " + target.layer_name + " has shape " + nn::to_string(shape) + ": choose another --layer");
 
+    const bool negative = options.channel.starts_with('-') && is_number(options.channel.substr(1));
     nn::Selection& selection = target.selection;
     if (options.channel == "strongest") {
         selection.channel = nn::Selection::strongest;
     } else if (options.channel == "all") {
         selection.channel = nn::Selection::all;
-    } else if (is_number(options.channel)) {
-        const unsigned long number = options.channel.size() < 9 ? std::stoul(options.channel) : 1000000000UL;
+    } else if (is_number(options.channel) || (negative && labelled < 0)) {
+        const bool sane = !negative && options.channel.size() < 9;
+        const unsigned long number = sane ? std::stoul(options.channel) : 1000000000UL;
         if (number >= static_cast<unsigned long>(extent.channels)) {
             throw Error("no channel " + options.channel + " in layer " + target.layer_name + ": they are numbered 0 to " +
                         std::to_string(extent.channels - 1));

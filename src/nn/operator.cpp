@@ -9,7 +9,9 @@
 
 namespace deconv::nn {
 
-void NodeContext::fail(const std::string& text) const { throw Error("node " + node.name + " (" + node.op + "): " + text); }
+void NodeContext::fail(const std::string& text) const {
+    throw Error("node " + node.name + " (" + node.op + "): " + text);
+}
 
 const HostTensor& NodeContext::constant(std::size_t i, std::string_view what) const {
     if (i >= constants.size() || constants[i] == nullptr) {
@@ -83,7 +85,8 @@ std::unique_ptr<Operator> make_operator(const NodeContext& context) {
     std::unique_ptr<Operator> made = it->second(context);
     for (const Shape& shape : made->output_shapes()) {
         for (const std::int64_t size : shape) {
-            if (size < 1) context.fail("its output would be empty (shape " + to_string(shape) + "): choose a larger --size");
+            if (size < 1)
+                context.fail("its output would be empty (shape " + to_string(shape) + "): choose a larger --size");
         }
     }
     return made;
@@ -103,8 +106,9 @@ void for_slices(std::int64_t count, std::initializer_list<std::int64_t> item_byt
     for (const std::int64_t bytes : item_bytes) unit = std::lcm(unit, alignment / std::gcd(alignment, bytes));
     const std::int64_t run = range / largest / unit * unit;
     if (run == 0) {
-        throw Error("a tensor of " + std::to_string(count * largest >> 20) + " MiB cannot be bound in parts on this device (" +
-                    std::to_string(range >> 20) + " MiB a binding): choose a smaller --size or fewer channels at once");
+        throw Error("a tensor of " + std::to_string(count * largest >> 20) +
+                    " MiB cannot be bound in parts on this device (" + std::to_string(range >> 20) +
+                    " MiB a binding): choose a smaller --size or fewer channels at once");
     }
     for (std::int64_t first = 0; first < count; first += run) f(first, std::min(run, count - first));
 }

@@ -60,17 +60,17 @@ class Emitter {
 enum class Activation { none, relu };
 
 struct ForwardArguments {
-    std::vector<Tensor> inputs;   // empty slices for constants and for inputs left out
-    std::vector<Tensor> outputs;  // empty slices for outputs nobody needs (switches)
+    std::vector<Tensor> inputs;                // empty slices for constants and for inputs left out
+    std::vector<Tensor> outputs;               // empty slices for outputs nobody needs (switches)
     Activation activation = Activation::none;  // only where fuses_activation()
 };
 
 struct ReverseArguments {
-    std::size_t input = 0;         // the input whose signal is wanted
-    Signal output;                 // R at the node's output
-    Signal result;                 // R at that input
-    bool accumulate = false;       // add to `result`, or overwrite it
-    std::vector<Tensor> inputs;    // forward tensors; those that needs() asked for are there
+    std::size_t input = 0;       // the input whose signal is wanted
+    Signal output;               // R at the node's output
+    Signal result;               // R at that input
+    bool accumulate = false;     // add to `result`, or overwrite it
+    std::vector<Tensor> inputs;  // forward tensors; those that needs() asked for are there
     std::vector<Tensor> outputs;
     Rule rule = Rule::deconv;
     LrnReverse lrn = LrnReverse::identity;
@@ -125,8 +125,8 @@ class Operator {
 struct NodeContext {
     const Node& node;
     int opset = 0;
-    std::vector<Shape> shapes;                // of the inputs; empty where left out
-    std::vector<const HostTensor*> constants; // likewise
+    std::vector<Shape> shapes;                 // of the inputs; empty where left out
+    std::vector<const HostTensor*> constants;  // likewise
 
     std::size_t inputs() const { return shapes.size(); }
     bool has(std::size_t i) const { return i < node.inputs.size() && !node.inputs[i].empty(); }

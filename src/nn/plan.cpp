@@ -319,6 +319,18 @@ class Plan::Builder {
         return result;
     }
 
+    /// What a node reads on the way forward.  Weights are the operators' own matter; a constant in the place of the
+    /// first input is a tensor like any other.
+    std::vector<Tensor> inputs_of(const Network::NodeInfo& n, Emitter& emitter) const {
+        std::vector<Tensor> inputs = forward_tensors(n.inputs);
+        if (n.inputs[0] >= 0) return inputs;
+        const auto constant = net_.constants().find(n.node->inputs[0]);
+        if (constant != net_.constants().end() && constant->second.is_float()) {
+            inputs[0] = {emitter.constant(constant->second), constant->second.shape};
+        }
+        return inputs;
+    }
+
     void emit() {
         StepEmitter emitter(model_, plan_.steps_);
         emitter.stage("forward");
@@ -328,7 +340,7 @@ class Plan::Builder {
             if (!needed_[i] || (n.op->is_view() && n.inputs[0] >= 0) || fused.count(static_cast<int>(i)) > 0) continue;
             const int activation = fused_activation(static_cast<int>(i));
             fused.insert(activation);
-            n.op->forward(emitter, {forward_tensors(n.inputs), forward_tensors(n.outputs),
+            n.op->forward(emitter, {inputs_of(n, emitter), forward_tensors(n.outputs),
                                     activation >= 0 ? Activation::relu : Activation::none});
         }
         if (options_.target < 0) return;

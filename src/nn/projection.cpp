@@ -11,8 +11,11 @@ SelectionRequest to_request(const Selection& selection, std::int64_t width) {
 
 Extent extent_of(const Shape& shape) {
     Extent extent;
-    if (!shape.empty()) extent.images = shape[0];
-    if (shape.size() > 1) extent.channels = shape[1];
+    if (shape.size() == 1) extent.channels = shape[0];
+    if (shape.size() > 1) {
+        extent.images = shape[0];
+        extent.channels = shape[1];
+    }
     for (std::size_t i = 2; i < shape.size(); ++i) extent.plane *= shape[i];
     if (shape.size() > 2) extent.width = shape.back();
     return extent;
@@ -52,14 +55,13 @@ void emit_start(Emitter& emitter, const Tensor& tensor, const gpu::Slice& peaks,
         std::uint32_t items, first_copy, channels, plane, images;
     };
     const std::int64_t one = elements(tensor.shape);
-    for_slices(start.copies, {one * 4}, emitter.device().limits,
-               [&](std::int64_t first, std::int64_t count) {
-                   const StartPush push{u(count * one), u(first), u(extent.channels), u(extent.plane), u(extent.images)};
-                   emitter.emit(linear_dispatch(emitter, "nn/start", push.items, push,
-                                                {gpu::in(tensor.slice), gpu::in(peaks), gpu::in(selections),
-                                                 gpu::out(floats(start.slice, first * one, count * one))},
-                                                "start"));
-               });
+    for_slices(start.copies, {one * 4}, emitter.device().limits, [&](std::int64_t first, std::int64_t count) {
+        const StartPush push{u(count * one), u(first), u(extent.channels), u(extent.plane), u(extent.images)};
+        emitter.emit(linear_dispatch(emitter, "nn/start", push.items, push,
+                                     {gpu::in(tensor.slice), gpu::in(peaks), gpu::in(selections),
+                                      gpu::out(floats(start.slice, first * one, count * one))},
+                                     "start"));
+    });
 }
 
 }  // namespace deconv::nn

@@ -37,7 +37,7 @@ struct ResolvedSelection {
     std::int32_t reserved[2];
 };
 
-/// Channels and positions of a tensor: (N, C, …) with everything behind C as one plane.
+/// Channels and positions of a tensor: (N, C, …) with everything behind C as one plane; (C) alone is one image.
 struct Extent {
     std::int64_t images = 1, channels = 1, plane = 1, width = 1;
 };

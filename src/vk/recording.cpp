@@ -130,6 +130,7 @@ const Pipeline& Recording::pipeline_of(const Dispatch& dispatch) {
 }
 
 void Recording::adapt() {
+    adapted_ = true;
     const std::vector<SegmentTime> measured = times();
     if (measured.empty()) return;
     std::fill(step_ms_.begin(), step_ms_.end(), 0.0);

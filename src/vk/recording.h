@@ -59,6 +59,7 @@ class Recording {
 
     /// Cuts and records anew by what the last submission took; none may be under way.
     void adapt();
+    bool adapted() const { return adapted_; }
 
   private:
     void record();
@@ -67,6 +68,7 @@ class Recording {
     Pipelines& pipelines_;
     std::vector<Step> steps_;
     Options options_;
+    bool adapted_ = false;
     std::vector<double> step_ms_;  // what each step is taken to last
     const Pipeline& pipeline_of(const Dispatch& dispatch);
 

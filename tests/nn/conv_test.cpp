@@ -14,18 +14,19 @@ std::int64_t reach(const Ints& kernel, const Ints& dilations, std::size_t axis) 
 
 TEST(EngineConv, EveryKernelStridePadDilationGroupAndAutoPad) {
     Random random(11);
-    for (int trial = 0; trial < 110; ++trial) {
+    for (int trial = 0; trial < 200; ++trial) {
         // Large kernels now and then: they are slow in the reference.
         const Ints kernel = pair(random, 1, trial % 6 == 0 ? 11 : 5);
         AttributeList attributes{{"kernel_shape", kernel}, {"strides", pair(random, 1, 4)}};
         const Ints dilations = pair(random, 1, kernel[0] * kernel[1] > 30 ? 1 : 3);
         attributes["dilations"] = dilations;
-        const std::string auto_pad = random.pick<std::string>({"NOTSET", "NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"});
+        const std::string auto_pad =
+            random.pick<std::string>({"NOTSET", "NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"});
         attributes["auto_pad"] = auto_pad;
         if (auto_pad == "NOTSET") {
             // Anything, up to padding wider than the kernel.
-            attributes["pads"] = Ints{random.integer(0, 6), random.integer(0, 3), random.integer(0, 2),
-                                      random.integer(0, 5)};
+            attributes["pads"] =
+                Ints{random.integer(0, 6), random.integer(0, 3), random.integer(0, 2), random.integer(0, 5)};
         }
         const std::int64_t group = random.pick<std::int64_t>({1, 1, 1, 2, 3});
         attributes["group"] = group;
@@ -59,7 +60,8 @@ TEST(EngineConv, PointwiseDepthwiseAndLargeMaps) {
     for (const std::int64_t multiplier : {1, 3}) {
         ModelMaker maker;
         maker.constant("w", random.normal({17 * multiplier, 1, 3, 3}));
-        const AttributeList attributes{{"group", std::int64_t{17}}, {"pads", Ints{1, 1, 1, 1}}, {"strides", Ints{2, 1}}};
+        const AttributeList attributes{
+            {"group", std::int64_t{17}}, {"pads", Ints{1, 1, 1, 1}}, {"strides", Ints{2, 1}}};
         maker.node("Conv", {"x", "w"}, "y", attributes);
         const Shape shape{2, 17, 9, 8};
         expect_agreement(describe("depthwise Conv", shape, attributes), maker, shape, random, {nn::Rule::deconv});
@@ -94,7 +96,7 @@ TEST(EngineConv, Rows) {
 
 TEST(EngineConvTranspose, EveryKernelStridePadDilationGroupAndShape) {
     Random random(14);
-    for (int trial = 0; trial < 70; ++trial) {
+    for (int trial = 0; trial < 120; ++trial) {
         const Ints kernel = pair(random, 1, 5);
         const Ints strides = pair(random, 1, 4);
         const Ints dilations = pair(random, 1, 2);
@@ -127,35 +129,6 @@ TEST(EngineConvTranspose, EveryKernelStridePadDilationGroupAndShape) {
     row.constant("w", random.normal({3, 2, 4}));
     row.node("ConvTranspose", {"x", "w"}, "y", {{"strides", Ints{3}}, {"pads", Ints{1, 0}}});
     expect_agreement("ConvTranspose of rows", row, {2, 3, 5}, random, every_rule());
-}
-
-/// ⟨A x, A x⟩ = ⟨x, Aᵀ A x⟩ with the device's own numbers on both sides.
-TEST(EngineConv, IsTheExactAdjoint) {
-    Random random(15);
-    for (int trial = 0; trial < 16; ++trial) {
-        const bool transposed = trial % 4 == 3;
-        const Ints kernel = pair(random, 1, 5);
-        const AttributeList attributes{{"strides", pair(random, 1, 3)}, {"pads", Ints{1, 0, 0, 2}}};
-        const Shape shape{2, 6, 13, 11};
-        ModelMaker maker;
-        maker.constant("w", random.normal({6, 6, kernel[0], kernel[1]}));
-        maker.node(transposed ? "ConvTranspose" : "Conv", {"x", "w"}, "y", attributes);
-        SCOPED_TRACE(describe(transposed ? "ConvTranspose" : "Conv", shape, attributes, text(kernel)));
-        const reference::Tensor x = random.normal(shape);
-        Comparison comparison(maker.proto(), {{"x", x}}, {"y"});
-        Runner& runner = comparison.runner();
-        runner.plan("y", nn::Rule::gradient);
-        comparison.feed();
-        nn::Selection all;
-        all.channel = nn::Selection::all;
-        runner.run({all});
-        double forward = 0;
-        double back = 0;
-        for (const float v : runner.values("y")) forward += static_cast<double>(v) * v;
-        const std::vector<float> r0 = runner.reconstruction();
-        for (std::size_t i = 0; i < r0.size(); ++i) back += r0[i] * x.data[i];
-        EXPECT_NEAR(back / forward, 1.0, 1e-5);
-    }
 }
 
 }  // namespace

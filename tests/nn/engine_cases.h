@@ -15,7 +15,9 @@ using reference::Ints;
 using reference::ModelMaker;
 using reference::Shape;
 
-inline std::vector<float> to_floats(const std::vector<double>& values) { return {values.begin(), values.end()}; }
+inline std::vector<float> to_floats(const std::vector<double>& values) {
+    return {values.begin(), values.end()};
+}
 
 /// Seeded random numbers that float32 holds exactly.
 class Random : public reference::RandomTensors {
@@ -166,8 +168,9 @@ class Comparison {
 
     /// R₀ of all selections, carried back in one pass.
     void expect_projection(const std::string& target, nn::Rule rule, const std::vector<nn::Selection>& selections,
-                           double tolerance = 1e-5, nn::LrnReverse lrn = nn::LrnReverse::identity) {
-        runner_.plan(target, rule, lrn, static_cast<std::int64_t>(selections.size()));
+                           double tolerance = 1e-5, nn::LrnReverse lrn = nn::LrnReverse::identity,
+                           const std::vector<std::string>& observed = {}) {
+        runner_.plan(target, rule, lrn, static_cast<std::int64_t>(selections.size()), observed);
         feed();
         runner_.run(selections);
         const std::vector<float> r0 = runner_.reconstruction();
@@ -177,8 +180,7 @@ class Comparison {
             const std::string trace = std::string(name_of(rule)) + " from " + target + ", copy " + std::to_string(k) +
                                       ": " + describe(selections[k]);
             SCOPED_TRACE(trace);
-            const reference::Tensor start =
-                reference_start(values_.at(network_.start_of(target)), selections[k]);
+            const reference::Tensor start = reference_start(values_.at(network_.start_of(target)), selections[k]);
             const auto expected =
                 network_.project(values_, target, start, to_reference(rule), to_reference(lrn), input);
             const auto from = r0.begin() + static_cast<std::ptrdiff_t>(k) * one;
@@ -217,8 +219,12 @@ inline void expect_agreement(const std::string& name, const ModelMaker& maker, c
     }
 }
 
-inline std::vector<nn::Rule> every_rule() { return {std::begin(all_rules), std::end(all_rules)}; }
-inline std::vector<nn::Rule> some_rule(Random& random) { return {random.pick(every_rule())}; }
+inline std::vector<nn::Rule> every_rule() {
+    return {std::begin(all_rules), std::end(all_rules)};
+}
+inline std::vector<nn::Rule> some_rule(Random& random) {
+    return {random.pick(every_rule())};
+}
 
 inline std::string text(const Ints& list) {
     std::string out = "[";

@@ -59,13 +59,12 @@ class NetworkComparison {
         const std::vector<nn::ResolvedSelection> resolved = runner_.selections();
         const auto one = static_cast<std::ptrdiff_t>(r0.size() / selections.size());
         for (std::size_t k = 0; k < selections.size(); ++k) {
-            const std::string trace =
-                std::string(name_of(rule)) + " from " + target + ": " + describe(selections[k]);
+            const std::string trace = std::string(name_of(rule)) + " from " + target + ": " + describe(selections[k]);
             SCOPED_TRACE(trace);
             const reference::Tensor& activation = values_.at(network_.start_of(target));
             const auto start = reference_start(activation, as_resolved(selections[k], resolved[k], activation));
-            const auto expected = network_.project(values_, target, start, to_reference(rule), to_reference(lrn),
-                                                   input_, &choices_);
+            const auto expected =
+                network_.project(values_, target, start, to_reference(rule), to_reference(lrn), input_, &choices_);
             const auto from = r0.begin() + static_cast<std::ptrdiff_t>(k) * one;
             EXPECT_LE(relative_error({from, from + one}, expected.data), tolerance);
             EXPECT_GT(largest(expected.data), 0) << "nothing comes back: the comparison shows little";

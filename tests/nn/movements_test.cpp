@@ -45,8 +45,9 @@ TEST(EngineMovement, FlattenReshapeSqueezeUnsqueeze) {
         expect_agreement(name, maker, shape, random, some_rule(random));
     };
     for (const std::int64_t axis : {0, 1, 2, 3, 4, -1, -2}) {
-        chain("Flatten " + std::to_string(axis), {2, 3, 4, 5}, 11,
-              [&](ModelMaker& m) { m.node("Flatten", {"before"}, "view", {{"axis", axis}}); });
+        chain("Flatten " + std::to_string(axis), {2, 3, 4, 5}, 11, [&](ModelMaker& m) {
+            m.node("Flatten", {"before"}, "view", {{"axis", axis}});
+        });
     }
     for (const Ints& sizes : {Ints{0, -1, 10}, Ints{6, 20}, Ints{-1, 1, 1, 120}, Ints{2, 0, 0, 5}, Ints{1, 120}}) {
         chain("Reshape to " + text(sizes), {2, 3, 4, 5}, 11, [&](ModelMaker& m) {
@@ -55,8 +56,9 @@ TEST(EngineMovement, FlattenReshapeSqueezeUnsqueeze) {
         });
     }
     chain("Squeeze all", {2, 3, 1, 1}, 11, [&](ModelMaker& m) { m.node("Squeeze", {"before"}, "view"); });
-    chain("Squeeze -1", {2, 3, 1, 1}, 11,
-          [&](ModelMaker& m) { m.node("Squeeze", {"before"}, "view", {{"axes", Ints{-1}}}); });
+    chain("Squeeze -1", {2, 3, 1, 1}, 11, [&](ModelMaker& m) {
+        m.node("Squeeze", {"before"}, "view", {{"axes", Ints{-1}}});
+    });
     chain("Squeeze of opset 13", {2, 1, 4, 1}, 13, [&](ModelMaker& m) {
         m.list("a", {1, 3});
         m.node("Squeeze", {"before", "a"}, "view");
@@ -65,8 +67,9 @@ TEST(EngineMovement, FlattenReshapeSqueezeUnsqueeze) {
         m.list("a", {2, -1});
         m.node("Unsqueeze", {"before", "a"}, "view");
     });
-    chain("Unsqueeze of opset 11", {2, 4}, 11,
-          [&](ModelMaker& m) { m.node("Unsqueeze", {"before"}, "view", {{"axes", Ints{0, 3}}}); });
+    chain("Unsqueeze of opset 11", {2, 4}, 11, [&](ModelMaker& m) {
+        m.node("Unsqueeze", {"before"}, "view", {{"axes", Ints{0, 3}}});
+    });
     for (const int opset : {7, 11, 13}) {
         chain("Dropout and Identity", {2, 3, 4, 5}, opset, [&](ModelMaker& m) {
             m.node("Dropout", {"before"}, "d");
@@ -134,8 +137,8 @@ TEST(EngineMovement, TransposeOfFiveAndSixDimensions) {
 TEST(EngineMovement, PadByConstantReflectionAndEdge) {
     Random random(75);
     for (const char* mode : {"constant", "reflect", "edge"}) {
-        for (const Ints& pads : {Ints{0, 0, 1, 3, 0, 0, 2, 0}, Ints{0, 1, 0, 0, 0, 2, 0, 0}, Ints{0, 0, 3, 4, 0, 0, 3, 4},
-                                 Ints{1, 2, 3, 4, 1, 2, 3, 4}}) {
+        for (const Ints& pads : {Ints{0, 0, 1, 3, 0, 0, 2, 0}, Ints{0, 1, 0, 0, 0, 2, 0, 0},
+                                 Ints{0, 0, 3, 4, 0, 0, 3, 4}, Ints{1, 2, 3, 4, 1, 2, 3, 4}}) {
             const bool reflects = std::string(mode) == "reflect";
             const Shape shape = reflects ? Shape{2, 3, 4, 5} : Shape{1, 3, 4, 5};
             ModelMaker maker(11);
@@ -175,7 +178,8 @@ TEST(EngineMovement, SliceWithStepsForwardsAndBackwards) {
             starts.push_back(step > 0 ? low : high);
             // Up to the border in each of the ways that files write it.
             if (step > 0) {
-                ends.push_back(high == size - 1 ? random.pick<std::int64_t>({size, std::int64_t{1} << 62, 1000}) : high + 1);
+                ends.push_back(high == size - 1 ? random.pick<std::int64_t>({size, std::int64_t{1} << 62, 1000})
+                                                : high + 1);
             } else {
                 ends.push_back(low == 0 ? random.pick<std::int64_t>({INT64_MIN, -1000, -size - 1}) : low - 1);
             }

@@ -26,8 +26,8 @@ const std::set<std::string>& operators() {
     static const std::set<std::string> all = [] {
         const auto& list = nn::supported_operators();
         std::set<std::string> names(list.begin(), list.end());
-        for (const char* name : {"Shape", "Gather", "ConstantOfShape", "Floor", "Ceil", "Range", "Equal", "Where",
-                                 "Expand"}) {
+        for (const char* name :
+             {"Shape", "Gather", "ConstantOfShape", "Floor", "Ceil", "Range", "Equal", "Where", "Expand"}) {
             names.erase(name);
         }
         return names;
@@ -62,8 +62,7 @@ bool belongs(const onnx::ModelProto& model) {
         return value.type().tensor_type().elem_type() == Types::FLOAT;
     };
     return std::all_of(model.graph().input().begin(), model.graph().input().end(), fits) &&
-           std::all_of(outputs.begin(), outputs.end(), fits) && (inputs.empty() || real(inputs[0])) &&
-           real(outputs[0]);
+           std::all_of(outputs.begin(), outputs.end(), fits) && (inputs.empty() || real(inputs[0])) && real(outputs[0]);
 }
 
 std::vector<fs::path> find_cases() {

@@ -83,14 +83,14 @@ inline Graph import_model(const onnx::ModelProto& model, const std::string& fold
 /// The one line that `action` throws; whatever it prints besides is a failure.
 template <typename Action>
 std::string error_from(Action action) {
-    testing::internal::CaptureStderr();
+    ::testing::internal::CaptureStderr();
     std::string text = "no error";
     try {
         action();
     } catch (const Error& error) {
         text = error.what();
     }
-    EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+    EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
     EXPECT_EQ(text.find('\n'), std::string::npos) << text;
     return text;
 }

@@ -26,7 +26,7 @@ Shape random_maps(Random& random) {
 
 TEST(EnginePool, MaxPoolOverlappingPaddedCeiledAndDilated) {
     Random random(21);
-    for (int trial = 0; trial < 80; ++trial) {
+    for (int trial = 0; trial < 150; ++trial) {
         const AttributeList attributes = random_window(random, true);
         const Shape shape = random_maps(random);
         ModelMaker maker;
@@ -62,7 +62,7 @@ TEST(EnginePool, MaxPoolTies) {
 
 TEST(EnginePool, AveragePoolPaddedAndCeiled) {
     Random random(23);
-    for (int trial = 0; trial < 70; ++trial) {
+    for (int trial = 0; trial < 120; ++trial) {
         AttributeList attributes = random_window(random, false);
         attributes["count_include_pad"] = random.integer(0, 1);
         const Shape shape = random_maps(random);

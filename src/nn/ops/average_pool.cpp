@@ -11,10 +11,9 @@ class AveragePoolOperator : public Operator {
   public:
     /// `planes` planes of `in` are averaged to planes of `out`.
     AveragePoolOperator(const NodeContext& context, const Window& window, std::int64_t planes, Plane in, Plane out,
-                        bool count_padding, Shape output)
-        : window_(window), planes_(planes), in_(in), out_(out), count_padding_(count_padding) {
+                        bool count_padding, Shape output, const std::array<Field, 2>& fields)
+        : window_(window), planes_(planes), in_(in), out_(out), count_padding_(count_padding), fields_(fields) {
         name_ = context.node.name;
-        global_ = context.node.op != "AveragePool";
         outputs_ = {std::move(output)};
     }
 
@@ -28,10 +27,7 @@ class AveragePoolOperator : public Operator {
             arguments.result.slice, arguments.accumulate);
     }
 
-    Field field(int axis) const override {
-        if (global_) return {axis == 0 ? in_.height : in_.width, 1, 0, true};
-        return window_field(window_, axis);
-    }
+    Field field(int axis) const override { return fields_.at(static_cast<std::size_t>(axis)); }
 
   private:
     void run(Emitter& emitter, std::string_view shader, std::int64_t planes, Plane from, Plane to,
@@ -62,11 +58,10 @@ class AveragePoolOperator : public Operator {
                                        i(window_.end[1]),
                                        count_padding_ ? 1U : 0U,
                                        accumulate ? 1U : 0U};
-                       emitter.emit(linear_dispatch(
-                           emitter, shader, static_cast<std::uint64_t>(items), push,
-                           {gpu::in(floats(source, first * from.size(), count * from.size())),
-                            accumulate ? gpu::in_out(result) : gpu::out(result)},
-                           name_));
+                       emitter.emit(linear_dispatch(emitter, shader, static_cast<std::uint64_t>(items), push,
+                                                    {gpu::in(floats(source, first * from.size(), count * from.size())),
+                                                     accumulate ? gpu::in_out(result) : gpu::out(result)},
+                                                    name_));
                    });
     }
 
@@ -74,7 +69,7 @@ class AveragePoolOperator : public Operator {
     std::int64_t planes_;
     Plane in_, out_;
     bool count_padding_;
-    bool global_ = false;
+    std::array<Field, 2> fields_;
 };
 
 /// ReduceMean over neighbouring axes is an average over the middle one of (outer, middle, inner).
@@ -85,7 +80,8 @@ std::unique_ptr<Operator> make_reduce_mean(const NodeContext& context) {
     std::iota(all.begin(), all.end(), 0);
     std::vector<std::int64_t> axes = context.node.attributes.integers("axes", all);
     for (std::int64_t& axis : axes) {
-        if (axis < -rank || axis >= rank) context.fail("axis " + std::to_string(axis) + " does not fit " + to_string(input));
+        if (axis < -rank || axis >= rank)
+            context.fail("axis " + std::to_string(axis) + " does not fit " + to_string(input));
         if (axis < 0) axis += rank;
     }
     std::sort(axes.begin(), axes.end());
@@ -96,6 +92,14 @@ std::unique_ptr<Operator> make_reduce_mean(const NodeContext& context) {
     Plane plane;
     Shape output;
     const bool keep = context.node.attributes.integer("keepdims", 1) != 0;
+    // Rows and columns are the last two of four dimensions; without keepdims what is left has other places.
+    std::array<Field, 2> fields;
+    for (std::int64_t d = 2; d < rank; ++d) {
+        const bool reduced = std::find(axes.begin(), axes.end(), d) != axes.end();
+        const std::int64_t size = input[static_cast<std::size_t>(d)];
+        if (reduced || !keep)
+            fields.at(static_cast<std::size_t>(std::clamp<std::int64_t>(d + 2 - rank, 0, 1))) = {size, 1, 0, true};
+    }
     for (std::int64_t d = 0; d < rank; ++d) {
         const std::int64_t size = input[static_cast<std::size_t>(d)];
         const bool reduced = !axes.empty() && d >= axes.front() && d <= axes.back();
@@ -109,7 +113,8 @@ std::unique_ptr<Operator> make_reduce_mean(const NodeContext& context) {
     }
     Window window;
     window.kernel = {plane.height, 1};
-    return std::make_unique<AveragePoolOperator>(context, window, outer, plane, Plane{1, plane.width}, false, output);
+    return std::make_unique<AveragePoolOperator>(context, window, outer, plane, Plane{1, plane.width}, false, output,
+                                                 fields);
 }
 
 }  // namespace
@@ -122,8 +127,9 @@ std::unique_ptr<Operator> make_average_pool(const NodeContext& context) {
         const Plane plane = plane_of(input);
         Window window;
         window.kernel = {plane.height, plane.width};
+        const std::array<Field, 2> fields{Field{plane.height, 1, 0, true}, Field{plane.width, 1, 0, true}};
         return std::make_unique<AveragePoolOperator>(context, window, input[0] * input[1], plane, Plane{1, 1}, false,
-                                                     with_plane(input, input[1], 1, 1));
+                                                     with_plane(input, input[1], 1, 1), fields);
     }
     Window window = read_window(context, {});
     if (window.dilation != std::array<std::int64_t, 2>{1, 1}) context.fail("dilations are not supported");
@@ -133,7 +139,8 @@ std::unique_ptr<Operator> make_average_pool(const NodeContext& context) {
     const std::int64_t width = window_output(window, 1, plane.width, ceil_mode, context);
     return std::make_unique<AveragePoolOperator>(context, window, input[0] * input[1], plane, Plane{height, width},
                                                  context.node.attributes.integer("count_include_pad", 0) != 0,
-                                                 with_plane(input, input[1], height, width));
+                                                 with_plane(input, input[1], height, width),
+                                                 std::array{window_field(window, 0), window_field(window, 1)});
 }
 
 }  // namespace deconv::nn

@@ -51,9 +51,12 @@ class BatchNormalizationOperator : public Operator {
         const std::int64_t plane = elements(outputs_[0]) / outputs_[0][0] / channels_;
         for_slices(items, {4}, emitter.device().limits, [&](std::int64_t first, std::int64_t count) {
             const gpu::Slice part = floats(to, first, count);
-            const Push push{static_cast<std::uint32_t>(count),     static_cast<std::uint32_t>(first),
-                            static_cast<std::uint32_t>(channels_), static_cast<std::uint32_t>(plane),
-                            shift ? 1U : 0U,                       accumulate ? 1U : 0U};
+            const Push push{static_cast<std::uint32_t>(count),
+                            static_cast<std::uint32_t>(first),
+                            static_cast<std::uint32_t>(channels_),
+                            static_cast<std::uint32_t>(plane),
+                            shift ? 1U : 0U,
+                            accumulate ? 1U : 0U};
             emitter.emit(linear_dispatch(emitter, "nn/affine", push.items, push,
                                          {gpu::in(floats(from, first, count)), gpu::in(parameters),
                                           accumulate ? gpu::in_out(part) : gpu::out(part)},

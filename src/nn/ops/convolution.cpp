@@ -22,13 +22,14 @@ void emit_convolution(Emitter& emitter, const ConvolutionTask& task) {
     const bool forward = task.direction == Direction::forward;
     const std::int64_t source = forward ? c.in_elements() : c.out_elements();
     const std::int64_t destination = forward ? c.out_elements() : c.in_elements();
-    for_slices(task.images, {source * 4, destination * 4}, emitter.device().limits, [&](std::int64_t first, std::int64_t count) {
-        ConvolutionTask run = task;
-        run.images = count;
-        run.source = floats(task.source, first * source, count * source);
-        run.destination = floats(task.destination, first * destination, count * destination);
-        (*chosen)->emit(emitter, run);
-    });
+    for_slices(task.images, {source * 4, destination * 4}, emitter.device().limits,
+               [&](std::int64_t first, std::int64_t count) {
+                   ConvolutionTask run = task;
+                   run.images = count;
+                   run.source = floats(task.source, first * source, count * source);
+                   run.destination = floats(task.destination, first * destination, count * destination);
+                   (*chosen)->emit(emitter, run);
+               });
 }
 
 }  // namespace deconv::nn

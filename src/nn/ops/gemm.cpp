@@ -33,13 +33,11 @@ void emit_product(Emitter& emitter, const Product& p, const std::string& label) 
         std::uint32_t accumulate, batch_modulus;
     };
     const auto u = [](std::int64_t v) { return static_cast<std::uint32_t>(v); };
-    const Push push{u(p.rows),    u(p.columns),  u(p.depth),
-                    u(p.a.first), u(p.c.first),  u(p.y.first),
-                    u(p.a.batch), u(p.a.row),    u(p.a.column),
-                    u(p.b.batch), u(p.b.row),    u(p.b.column),
-                    u(p.c.row),   u(p.c.column), u(p.y.batch),
-                    u(p.y.row),   u(p.y.column), p.alpha,
-                    p.beta,       p.accumulate ? 1U : 0U, u(p.batch_modulus)};
+    const Push push{u(p.rows),         u(p.columns),  u(p.depth), u(p.a.first),  u(p.c.first),
+                    u(p.y.first),      u(p.a.batch),  u(p.a.row), u(p.a.column), u(p.b.batch),
+                    u(p.b.row),        u(p.b.column), u(p.c.row), u(p.c.column), u(p.y.batch),
+                    u(p.y.row),        u(p.y.column), p.alpha,    p.beta,        p.accumulate ? 1U : 0U,
+                    u(p.batch_modulus)};
     gpu::Dispatch dispatch;
     dispatch.shader = "nn/gemm";
     const std::uint32_t workgroup = workgroup_size(emitter.device());
@@ -104,7 +102,8 @@ class GemmOperator : public Operator {
             p.alpha = alpha_;
             if (factor_ && beta_ != 0.0F) {
                 p.beta = beta_;
-                p.c = {bias_ ? emitter.constant(*bias_) : arguments.inputs[2].slice, first * bias_column_, 0, bias_row_, bias_column_};
+                p.c = {bias_ ? emitter.constant(*bias_) : arguments.inputs[2].slice, first * bias_column_, 0, bias_row_,
+                       bias_column_};
             }
             emit_product(emitter, p, name_ + " forward");
         });
@@ -122,9 +121,7 @@ class GemmOperator : public Operator {
                    });
     }
 
-    std::int64_t parameters() const override {
-        return elements(weights_.shape) + (bias_ ? elements(bias_->shape) : 0);
-    }
+    std::int64_t parameters() const override { return elements(weights_.shape) + (bias_ ? elements(bias_->shape) : 0); }
 
   private:
     void reverse(Emitter& emitter, const gpu::Slice& from, const gpu::Slice& to, std::int64_t copies,
@@ -155,8 +152,7 @@ class GemmOperator : public Operator {
 
     /// The constant matrix as (K, N).  Where it exceeds a binding it comes in parts of whole outputs: first output,
     /// count, and the part, which starts at its own first element.
-    void for_parts(Emitter& emitter,
-                   const std::function<void(std::int64_t, std::int64_t, const Matrix&)>& f) const {
+    void for_parts(Emitter& emitter, const std::function<void(std::int64_t, std::int64_t, const Matrix&)>& f) const {
         const std::uint64_t range = emitter.device().limits.storage_range;
         const std::uint64_t row_bytes = static_cast<std::uint64_t>(depth_) * 4;
         if (row_bytes * static_cast<std::uint64_t>(columns_) <= range) {
@@ -169,7 +165,8 @@ class GemmOperator : public Operator {
             const std::string layout = "outputs " + std::to_string(first) + " + " + std::to_string(count);
             const gpu::Slice part = emitter.constant(weights_, layout, [&] {
                 const std::vector<float>& all = *weights_.floats;
-                if (by_output_) return std::vector(all.begin() + first * depth_, all.begin() + (first + count) * depth_);
+                if (by_output_)
+                    return std::vector(all.begin() + first * depth_, all.begin() + (first + count) * depth_);
                 std::vector<float> packed;
                 packed.reserve(static_cast<std::size_t>(count * depth_));
                 for (std::int64_t n = first; n < first + count; ++n) {
@@ -258,7 +255,11 @@ class MatMulOperator : public Operator {
 
 }  // namespace
 
-std::unique_ptr<Operator> make_gemm(const NodeContext& context) { return std::make_unique<GemmOperator>(context); }
-std::unique_ptr<Operator> make_matmul(const NodeContext& context) { return std::make_unique<MatMulOperator>(context); }
+std::unique_ptr<Operator> make_gemm(const NodeContext& context) {
+    return std::make_unique<GemmOperator>(context);
+}
+std::unique_ptr<Operator> make_matmul(const NodeContext& context) {
+    return std::make_unique<MatMulOperator>(context);
+}
 
 }  // namespace deconv::nn

@@ -57,29 +57,29 @@ class LrnOperator : public Operator {
         };
         const Shape& shape = outputs_[0];
         const std::int64_t image = elements(shape) / shape[0];
-        const std::int64_t period = signal ? elements(shape) : image * images;
-        for_slices(images, {image * 4}, emitter.device().limits,
-                   [&](std::int64_t first, std::int64_t count) {
-                       const std::int64_t items = count * image;
-                       const gpu::Slice part = floats(to, first * image, items);
-                       const Push push{static_cast<std::uint32_t>(items),
-                                       static_cast<std::uint32_t>(first * image),
-                                       static_cast<std::uint32_t>(period),
-                                       static_cast<std::int32_t>(shape[1]),
-                                       static_cast<std::uint32_t>(image / shape[1]),
-                                       static_cast<std::int32_t>((size_ - 1) / 2),
-                                       static_cast<std::int32_t>(size_ / 2),
-                                       alpha_ / static_cast<float>(size_),
-                                       beta_,
-                                       bias_,
-                                       accumulate ? 1U : 0U};
-                       std::vector<gpu::Binding> bindings{gpu::in(x), accumulate ? gpu::in_out(part) : gpu::out(part)};
-                       if (signal) bindings.push_back(gpu::in(floats(signal, first * image, items)));
-                       gpu::Dispatch dispatch =
-                           linear_dispatch(emitter, shader, push.items, push, std::move(bindings), name_);
-                       dispatch.flops *= 2.0 * static_cast<double>(signal ? size_ * size_ : size_);
-                       emitter.emit(std::move(dispatch));
-                   });
+        const std::int64_t period = elements(shape);
+        for_slices(images, {image * 4}, emitter.device().limits, [&](std::int64_t first, std::int64_t count) {
+            const std::int64_t items = count * image;
+            const gpu::Slice part = floats(to, first * image, items);
+            // Forward, x is cut as y is; on the way back the copies of R share one x.
+            const Push push{static_cast<std::uint32_t>(items),
+                            static_cast<std::uint32_t>(signal ? first * image : 0),
+                            static_cast<std::uint32_t>(period),
+                            static_cast<std::int32_t>(shape[1]),
+                            static_cast<std::uint32_t>(image / shape[1]),
+                            static_cast<std::int32_t>((size_ - 1) / 2),
+                            static_cast<std::int32_t>(size_ / 2),
+                            alpha_ / static_cast<float>(size_),
+                            beta_,
+                            bias_,
+                            accumulate ? 1U : 0U};
+            std::vector<gpu::Binding> bindings{gpu::in(signal ? x : floats(x, first * image, items)),
+                                               accumulate ? gpu::in_out(part) : gpu::out(part)};
+            if (signal) bindings.push_back(gpu::in(floats(signal, first * image, items)));
+            gpu::Dispatch dispatch = linear_dispatch(emitter, shader, push.items, push, std::move(bindings), name_);
+            dispatch.flops *= 2.0 * static_cast<double>(signal ? size_ * size_ : size_);
+            emitter.emit(std::move(dispatch));
+        });
     }
 
     std::int64_t size_ = 5;
@@ -88,6 +88,8 @@ class LrnOperator : public Operator {
 
 }  // namespace
 
-std::unique_ptr<Operator> make_lrn(const NodeContext& context) { return std::make_unique<LrnOperator>(context); }
+std::unique_ptr<Operator> make_lrn(const NodeContext& context) {
+    return std::make_unique<LrnOperator>(context);
+}
 
 }  // namespace deconv::nn

@@ -117,13 +117,13 @@ class MaxUnpoolOperator : public Operator {
 
     void reverse(Emitter& emitter, const ReverseArguments& arguments) const override {
         const std::int64_t items = elements(arguments.result.shape);
-        for_slices(arguments.result.copies, {items * 4, elements(arguments.output.shape) * 4}, emitter.device().limits,
-                   [&](std::int64_t first, std::int64_t count) {
-                       emit(emitter, "nn/unpool.reverse", items * count, items, arguments.accumulate,
-                            {gpu::in(copies_of(arguments.output, first, count)),
-                             gpu::in_out(copies_of(arguments.result, first, count)),
-                             gpu::in(arguments.inputs[1].slice)});
-                   });
+        for_slices(
+            arguments.result.copies, {items * 4, elements(arguments.output.shape) * 4}, emitter.device().limits,
+            [&](std::int64_t first, std::int64_t count) {
+                emit(emitter, "nn/unpool.reverse", items * count, items, arguments.accumulate,
+                     {gpu::in(copies_of(arguments.output, first, count)),
+                      gpu::in_out(copies_of(arguments.result, first, count)), gpu::in(arguments.inputs[1].slice)});
+            });
     }
 
     Field field(int axis) const override {
@@ -144,9 +144,10 @@ class MaxUnpoolOperator : public Operator {
             std::uint32_t items, pooled_plane, height, width, map_width, switch_items, accumulate;
         };
         const auto u = [](std::int64_t v) { return static_cast<std::uint32_t>(v); };
-        const Push push{u(items),      u(pooled_.size()), u(unpooled_.height),   u(unpooled_.width),
+        const Push push{u(items),      u(pooled_.size()), u(unpooled_.height), u(unpooled_.width),
                         u(map_width_), u(switches),       accumulate ? 1U : 0U};
-        emitter.emit(linear_dispatch(emitter, shader, static_cast<std::uint64_t>(items), push, std::move(bindings), name_));
+        emitter.emit(
+            linear_dispatch(emitter, shader, static_cast<std::uint64_t>(items), push, std::move(bindings), name_));
     }
 
     Window window_;
@@ -177,6 +178,9 @@ std::unique_ptr<Operator> make_max_unpool(const NodeContext& context) {
     Window window = read_window(context, {});
     const Shape& input = context.shapes[0];
     const Plane plane = plane_of(input);
+    if (context.constants.size() > 1 && context.constants[1] != nullptr) {
+        context.fail("its switches must come from a MaxPool, not from a constant");
+    }
     if (context.shapes.size() < 2 || context.shapes[1] != input) {
         context.fail("its switches do not have the shape of its input, " + to_string(input));
     }

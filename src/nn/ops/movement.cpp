@@ -10,7 +10,8 @@ namespace {
 
 std::int64_t positive_axis(const NodeContext& context, std::int64_t axis, std::size_t rank) {
     const auto r = static_cast<std::int64_t>(rank);
-    if (axis < -r || axis >= r) context.fail("axis " + std::to_string(axis) + " does not fit rank " + std::to_string(r));
+    if (axis < -r || axis >= r)
+        context.fail("axis " + std::to_string(axis) + " does not fit rank " + std::to_string(r));
     return axis < 0 ? axis + r : axis;
 }
 
@@ -152,8 +153,9 @@ class BoxOperator : public Operator {
         }
         for_slices(copies, {elements(input_) * 4, elements(outputs_[0]) * 4}, emitter.device().limits,
                    [&](std::int64_t first, std::int64_t count) {
-                       run(emitter, copies_of(arguments.output, first, count), copies_of(arguments.result, first, count),
-                           false, count, arguments.accumulate, name_ + " reverse");
+                       run(emitter, copies_of(arguments.output, first, count),
+                           copies_of(arguments.result, first, count), false, count, arguments.accumulate,
+                           name_ + " reverse");
                    });
     }
 
@@ -275,8 +277,12 @@ class PadOperator : public Operator {
             float value;
             std::uint32_t accumulate;
         };
-        const Push push{static_cast<std::uint32_t>(items), four(input_, name_), four(outputs_[0], name_), begin_,
-                        value_, accumulate ? 1U : 0U};
+        const Push push{static_cast<std::uint32_t>(items),
+                        four(input_, name_),
+                        four(outputs_[0], name_),
+                        begin_,
+                        value_,
+                        accumulate ? 1U : 0U};
         emitter.emit(linear_dispatch(emitter, shader, push.items, push, std::move(bindings), name_, {mode_}));
     }
 
@@ -328,7 +334,8 @@ Shape reshaped(const NodeContext& context, const std::vector<std::int64_t>& want
     const bool zero_is_zero = context.node.attributes.integer("allowzero", 0) != 0;
     for (std::size_t i = 0; i < wanted.size(); ++i) {
         if (wanted[i] == -1) open = i;
-        if (wanted[i] == 0 && !zero_is_zero && i >= input.size()) context.fail("shape " + to_string(wanted) + " does not fit");
+        if (wanted[i] == 0 && !zero_is_zero && i >= input.size())
+            context.fail("shape " + to_string(wanted) + " does not fit");
         output.push_back(wanted[i] == -1 ? 1 : (wanted[i] == 0 && !zero_is_zero ? input[i] : wanted[i]));
     }
     if (open < output.size() && elements(output) > 0) output[open] = elements(input) / elements(output);
@@ -344,7 +351,8 @@ std::unique_ptr<Operator> make_view(const NodeContext& context) {
     if (op == "Flatten") {
         std::int64_t axis = context.node.attributes.integer("axis", 1);
         if (axis < 0) axis += static_cast<std::int64_t>(input.size());
-        if (axis < 0 || axis > static_cast<std::int64_t>(input.size())) context.fail("axis does not fit " + to_string(input));
+        if (axis < 0 || axis > static_cast<std::int64_t>(input.size()))
+            context.fail("axis does not fit " + to_string(input));
         output = {1, 1};
         for (std::size_t i = 0; i < input.size(); ++i) output[static_cast<std::int64_t>(i) < axis ? 0 : 1] *= input[i];
     } else if (op == "Reshape") {
@@ -356,7 +364,8 @@ std::unique_ptr<Operator> make_view(const NodeContext& context) {
         output.clear();
         for (std::size_t i = 0; i < input.size(); ++i) {
             const bool named = std::find(axes.begin(), axes.end(), static_cast<std::int64_t>(i)) != axes.end();
-            if (named && input[i] != 1) context.fail("a dimension of " + std::to_string(input[i]) + " cannot be squeezed");
+            if (named && input[i] != 1)
+                context.fail("a dimension of " + std::to_string(input[i]) + " cannot be squeezed");
             if (!(named || (all && input[i] == 1))) output.push_back(input[i]);
         }
     } else if (op == "Unsqueeze") {
@@ -379,7 +388,9 @@ std::unique_ptr<Operator> make_view(const NodeContext& context) {
     return std::make_unique<ViewOperator>(context, std::move(output));
 }
 
-std::unique_ptr<Operator> make_concat(const NodeContext& context) { return std::make_unique<ConcatOperator>(context); }
+std::unique_ptr<Operator> make_concat(const NodeContext& context) {
+    return std::make_unique<ConcatOperator>(context);
+}
 
 std::unique_ptr<Operator> make_transpose(const NodeContext& context) {
     const Shape& input = context.shapes.at(0);
@@ -470,6 +481,8 @@ std::unique_ptr<Operator> make_pad(const NodeContext& context) {
     return std::make_unique<PadOperator>(context, context.integers(1, "pads", 11, {}), number, value);
 }
 
-std::unique_ptr<Operator> make_softmax(const NodeContext& context) { return std::make_unique<SoftmaxOperator>(context); }
+std::unique_ptr<Operator> make_softmax(const NodeContext& context) {
+    return std::make_unique<SoftmaxOperator>(context);
+}
 
 }  // namespace deconv::nn

@@ -1,0 +1,18 @@
+#version 450
+// A picture; with an opacity below one it is laid over what is there.
+layout(push_constant) uniform Push {
+    vec4 corners;
+    vec4 part;
+    vec4 options;  // opacity, blend mode: 0 plain, 1 only what differs from grey
+} p;
+layout(set = 0, binding = 0) uniform sampler2D picture;
+layout(location = 0) in vec2 place;
+layout(location = 0) out vec4 colour;
+
+void main() {
+    const vec3 value = texture(picture, place).rgb;
+    float opacity = p.options.x;
+    // Grey stands for zero in a projection: only what was reconstructed covers the camera.
+    if (p.options.y == 1.0) opacity *= clamp(4.0 * length(value - vec3(0.5)), 0.0, 1.0);
+    colour = vec4(value, opacity);
+}

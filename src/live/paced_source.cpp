@@ -1,0 +1,69 @@
+#include "live/paced_source.h"
+
+#include <chrono>
+#include <thread>
+
+namespace deconv::live {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+class PacedSource : public media::Source {
+  public:
+    explicit PacedSource(std::string path) : path_(std::move(path)), source_(media::open_input(path_)) {
+        // A folder's pictures are looked at, not played.
+        seconds_ = source_->stills() ? 2.0 : 1.0 / source_->fps();
+    }
+
+    std::optional<media::Frame> next() override {
+        if (still_) {  // a single picture: again and again, so that what is done to it shows
+            std::this_thread::sleep_for(std::chrono::milliseconds(33));
+            return still_;
+        }
+        std::optional<media::Frame> frame = read();
+        if (frame && source_->count() == 1) still_ = frame;
+        // A short delay is made up for by skipping; after a long one (a pause) the count begins anew.
+        if (late() > 1) start_ = Clock::now() - time_of(index_);
+        while (frame && !source_->stills() && late() > seconds_) frame = read();
+        std::this_thread::sleep_until(start_ + time_of(index_));
+        return frame;
+    }
+
+    double fps() const override { return source_->stills() ? 30 : source_->fps(); }
+    bool live() const override { return true; }
+    bool stills() const override { return source_->stills(); }
+    std::optional<std::int64_t> count() const override { return std::nullopt; }
+    std::string name() const override { return source_->name(); }
+
+  private:
+    Clock::duration time_of(std::int64_t frame) const {
+        return std::chrono::duration_cast<Clock::duration>(
+            std::chrono::duration<double>(static_cast<double>(frame) * seconds_));
+    }
+    double late() const {
+        return std::chrono::duration<double>(Clock::now() - (start_ + time_of(index_))).count();
+    }
+
+    std::optional<media::Frame> read() {
+        std::optional<media::Frame> frame = source_->next();
+        if (!frame) {  // from the beginning
+            source_ = media::open_input(path_);
+            frame = source_->next();
+        }
+        ++index_;
+        return frame;
+    }
+
+    std::string path_;
+    std::unique_ptr<media::Source> source_;
+    std::optional<media::Frame> still_;
+    double seconds_ = 1.0 / 30;
+    Clock::time_point start_ = Clock::now();
+    std::int64_t index_ = -1;  // of the frame read last, counted through all repetitions
+};
+
+}  // namespace
+
+std::unique_ptr<media::Source> open_paced(const std::string& path) { return std::make_unique<PacedSource>(path); }
+
+}  // namespace deconv::live
