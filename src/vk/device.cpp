@@ -157,6 +157,7 @@ const char* to_string(DeviceType type) {
 struct Device::Messages {
     std::mutex mutex;
     std::vector<std::string> lines;
+    bool aloud = false;
 
     static VKAPI_ATTR VkBool32 VKAPI_CALL collect(VkDebugUtilsMessageSeverityFlagBitsEXT /*severity*/,
                                                   VkDebugUtilsMessageTypeFlagsEXT /*types*/,
@@ -164,6 +165,7 @@ struct Device::Messages {
         auto& messages = *static_cast<Messages*>(user);
         const std::lock_guard lock(messages.mutex);
         messages.lines.emplace_back(data->pMessage != nullptr ? data->pMessage : "(no text)");
+        if (messages.aloud) std::fprintf(stderr, "Vulkan validation: %s\n", messages.lines.back().c_str());
         return VK_FALSE;
     }
 };
@@ -179,7 +181,11 @@ std::vector<DeviceInfo> list_devices() {
     return infos;
 }
 
-Device::Device(const DeviceOptions& options) : messages_(std::make_unique<Messages>()) {
+Device::Device(const DeviceOptions& wanted) : messages_(std::make_unique<Messages>()) {
+    DeviceOptions options = wanted;
+    const char* from_environment = std::getenv("DECONV_VALIDATION");
+    messages_->aloud = from_environment != nullptr && std::strcmp(from_environment, "1") == 0;
+    options.validation = options.validation || messages_->aloud;
     VkDebugUtilsMessengerCreateInfoEXT messenger{};
     messenger.sType = VK_STRUCTURE_TYPE_DEBUG_UTILS_MESSENGER_CREATE_INFO_EXT;
     messenger.messageSeverity =

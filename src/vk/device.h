@@ -49,7 +49,9 @@ struct DeviceInfo {
 struct DeviceOptions {
     std::string choice;           // index, or part of a name; empty: the best one
     bool minimum_limits = false;  // pretend that only the guaranteed minima are there
-    bool validation = false;      // load the validation layer and collect its messages
+    /// Load the validation layer and collect its messages.  The environment's DECONV_VALIDATION=1 does so too, and then
+    /// they also go to standard error: for tests of the whole program.
+    bool validation = false;
     std::vector<const char*> instance_extensions;  // for a window
     std::vector<const char*> device_extensions;
 };

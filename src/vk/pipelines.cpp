@@ -47,8 +47,11 @@ Pipelines::Pipelines(const Device& device, std::filesystem::path folder) : devic
     std::vector<char> data;
     if (!folder.empty()) {
         file_ = folder / ("pipelines-" + device.info().key + ".bin");
-        std::ifstream stream(file_, std::ios::binary);
-        data.assign(std::istreambuf_iterator<char>(stream), {});
+        std::error_code error;
+        if (std::filesystem::is_regular_file(file_, error)) {
+            std::ifstream stream(file_, std::ios::binary);
+            data.assign(std::istreambuf_iterator<char>(stream), {});
+        }
         if (!header_fits(data, device.physical().getProperties())) data.clear();
     }
     saved_bytes_ = data.size();

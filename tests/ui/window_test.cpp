@@ -1,0 +1,169 @@
+// The live window in a virtual X server: what is on the screen, and what keys do.
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <functional>
+#include <opencv2/imgcodecs.hpp>
+#include <opencv2/imgproc.hpp>
+#include <opencv2/videoio.hpp>
+
+#include "live/program.h"
+
+namespace deconv {
+namespace {
+
+using testing::Place;
+using testing::Program;
+using testing::TempDir;
+
+bool installed(const std::string& program) {
+    return std::system(("command -v " + program + " >/dev/null 2>&1").c_str()) == 0;
+}
+
+/// A virtual X server of 1280 × 720 for one test.
+class Screen {
+  public:
+    Screen() : name_(":" + std::to_string(100 + ::getpid() % 20000)) {
+        std::fflush(stdout);
+        pid_ = ::fork();
+        if (pid_ == 0) {
+            static_cast<void>(std::freopen("/dev/null", "w", stdout));
+            static_cast<void>(std::freopen("/dev/null", "w", stderr));
+            ::execlp("Xvfb", "Xvfb", name_.c_str(), "-screen", "0", "1280x720x24", nullptr);
+            ::_exit(127);
+        }
+        const std::string socket = "/tmp/.X11-unix/X" + name_.substr(1);
+        for (int i = 0; i < 200 && !std::filesystem::exists(socket); ++i) ::usleep(50000);
+    }
+    ~Screen() {
+        ::kill(pid_, SIGTERM);
+        ::waitpid(pid_, nullptr, 0);
+    }
+    Screen(const Screen&) = delete;
+    Screen& operator=(const Screen&) = delete;
+
+    const std::string& name() const { return name_; }
+    cv::Mat picture(const TempDir& folder) const {
+        const std::string file = folder / "screen.png";
+        const std::string command = "ffmpeg -loglevel quiet -y -f x11grab -video_size 1280x720 -i " + name_ +
+                                    " -frames:v 1 " + file + " </dev/null";
+        if (std::system(command.c_str()) != 0) return {};
+        return cv::imread(file);
+    }
+    void press(const std::string& key) const {
+        EXPECT_EQ(std::system(("DISPLAY=" + name_ + " xdotool key " + key).c_str()), 0);
+    }
+
+  private:
+    std::string name_;
+    pid_t pid_ = -1;
+};
+
+/// The part of the window right of the controls.
+cv::Mat stage(const cv::Mat& screen) { return screen(cv::Rect(360, 40, 900, 600)); }
+
+double variety(const cv::Mat& picture) {
+    cv::Scalar mean;
+    cv::Scalar deviation;
+    cv::meanStdDev(picture, mean, deviation);
+    return deviation[0] + deviation[1] + deviation[2];
+}
+
+bool eventually(const std::function<bool()>& what, int seconds = 60) {
+    for (int i = 0; i < seconds * 4; ++i) {
+        if (what()) return true;
+        ::usleep(250000);
+    }
+    return false;
+}
+
+class LiveWindow : public ::testing::Test {
+  protected:
+    void SetUp() override {
+        for (const char* program : {"Xvfb", "xdotool", "ffmpeg"}) {
+            if (!installed(program)) GTEST_SKIP() << "SKIPPED: " << program << " is not installed";
+        }
+        screen_.emplace();
+        place_.folder = folder_.path();
+        place_.environment = {{"DISPLAY", screen_->name()}, {"XDG_CACHE_HOME", folder_ / "cache"}, {"DECONV_VALIDATION", "1"}};
+    }
+
+    bool shows_pictures() const {
+        const cv::Mat now = screen_->picture(folder_);
+        return !now.empty() && variety(stage(now)) > 60;
+    }
+    std::vector<std::string> files(const std::string& extension) const {
+        std::vector<std::string> found;
+        for (const auto& entry : std::filesystem::directory_iterator(folder_.path())) {
+            if (entry.path().extension() == extension && entry.path().filename().string().rfind("deconv-live-", 0) == 0) {
+                found.push_back(entry.path());
+            }
+        }
+        return found;
+    }
+
+    TempDir folder_;
+    std::optional<Screen> screen_;
+    Place place_;
+};
+
+TEST_F(LiveWindow, ShowsTheDemoAndEveryView) {
+    Program program({"--input", "demo"}, place_);
+    ASSERT_TRUE(eventually([&] { return shows_pictures(); })) << "no picture on the screen";
+    cv::Mat before = screen_->picture(folder_);
+    for (const char* view : {"overlay", "layer", "side by side"}) {
+        screen_->press("v");
+        EXPECT_TRUE(eventually(
+            [&] {
+                const cv::Mat now = screen_->picture(folder_);
+                return cv::norm(stage(now), stage(before), cv::NORM_L1) / static_cast<double>(stage(now).total() * 3) > 4;
+            },
+            20))
+            << "nothing changed on the way to the view: " << view;
+        before = screen_->picture(folder_);
+    }
+    screen_->press("q");
+    const testing::Outcome outcome = program.wait(std::chrono::seconds(10));
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    EXPECT_EQ(outcome.err.find("Vulkan validation"), std::string::npos) << outcome.err;
+}
+
+TEST_F(LiveWindow, SavesASnapshotAndARecording) {
+    Program program({"--input", "demo"}, place_);
+    ASSERT_TRUE(eventually([&] { return shows_pictures(); }));
+    screen_->press("p");
+    EXPECT_TRUE(eventually([&] { return files(".png").size() == 1; }, 20));
+    screen_->press("c");
+    EXPECT_TRUE(eventually([&] { return files(".mkv").size() == 1; }, 20));
+    ::sleep(3);
+    // Closing by a signal finishes the file.
+    program.send(SIGINT);
+    const testing::Outcome outcome = program.wait(std::chrono::seconds(10));
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    EXPECT_EQ(outcome.err.find("Vulkan validation"), std::string::npos) << outcome.err;
+    ASSERT_EQ(files(".png").size(), 1U);
+    EXPECT_FALSE(cv::imread(files(".png")[0]).empty());
+    ASSERT_EQ(files(".mkv").size(), 1U);
+    cv::VideoCapture recording(files(".mkv")[0]);
+    int frames = 0;
+    cv::Mat frame;
+    while (recording.read(frame)) ++frames;
+    // At 30 a second, however slow the network: frames are repeated to keep time.
+    EXPECT_GE(frames, 45);
+}
+
+TEST_F(LiveWindow, SaysWhatIsWrongInTheWindowAndGoesOn) {
+    // A camera that is not there: the window stays open and can be left.
+    Program program({"--camera", "97"}, place_);
+    ASSERT_TRUE(eventually([&] {
+        const cv::Mat now = screen_->picture(folder_);
+        // The notice at the bottom of the window.
+        return !now.empty() && variety(now(cv::Rect(400, 670, 800, 45))) > 10;
+    }));
+    EXPECT_TRUE(program.running());
+    screen_->press("q");
+    EXPECT_EQ(program.wait(std::chrono::seconds(10)).exit_code, 0);
+}
+
+}  // namespace
+}  // namespace deconv
