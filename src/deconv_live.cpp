@@ -1,6 +1,5 @@
 // deconv-live: shows what a convolutional network sees.  The command line.
 #include <CLI/CLI.hpp>
-
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
@@ -118,10 +117,12 @@ void choose_defaults(Options& options, bool window, bool headless_asked) {
         const std::vector<int> cameras = deconv::media::list_cameras();
         if (cameras.empty()) {
             options.input = "demo";
-            std::fputs("deconv-live: no camera found, showing the built-in demo (--camera or --input choose)\n", stderr);
+            std::fputs("deconv-live: no camera found, showing the built-in demo (--camera or --input choose)\n",
+                       stderr);
         } else {
             options.camera = std::to_string(cameras.front());
-            std::fprintf(stderr, "deconv-live: camera %d (--camera or --input choose another source)\n", cameras.front());
+            std::fprintf(stderr, "deconv-live: camera %d (--camera or --input choose another source)\n",
+                         cameras.front());
         }
     }
     const bool nothing_to_write = options.record.empty() && options.snapshot.empty() && options.raw.empty() &&
@@ -129,9 +130,10 @@ void choose_defaults(Options& options, bool window, bool headless_asked) {
     if (!window && !headless_asked && nothing_to_write) {
         options.snapshot = "deconv-live.png";
         options.record = "deconv-live.mkv";
-        std::fputs("deconv-live: no display for a window, running headless: writing deconv-live.png and "
-                   "deconv-live.mkv\n",
-                   stderr);
+        std::fputs(
+            "deconv-live: no display for a window, running headless: writing deconv-live.png and "
+            "deconv-live.mkv\n",
+            stderr);
     }
     if (options.input == "demo" && options.model.empty() && !options.input_width) {
         // The default network was trained on tiny pictures, but runs at any size: the scene deserves more.
@@ -156,65 +158,89 @@ int run(int argc, char** argv) {
     app.set_version_flag("--version", DECONV_VERSION);
     app.get_formatter()->column_width(34);
     auto* camera = app.add_option("--camera", options.camera, "camera number, device path, or stream URL")
-                       ->type_name("N|PATH|URL")->group("Source");
+                       ->type_name("N|PATH|URL")
+                       ->group("Source");
     app.add_option("--input", options.input,
                    "video, image, folder of images, X.npy (float32, fed to the network as it is), or demo")
-        ->type_name("FILE|DIR|demo")->excludes(camera)->group("Source");
+        ->type_name("FILE|DIR|demo")
+        ->excludes(camera)
+        ->group("Source");
     app.add_option("--frames", options.frames, "stop after so many frames (the demo alone: 90)")
-        ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 40))->group("Source");
+        ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 40))
+        ->group("Source");
 
     app.add_option("--model", options.model, "a bundled network's name, or an ONNX file")
-        ->type_name("NAME|FILE.onnx")->group("Network");
+        ->type_name("NAME|FILE.onnx")
+        ->group("Network");
     app.add_option("--size", size, "input size of the network, where its graph allows others")
-        ->type_name("N|WxH")->group("Network");
+        ->type_name("N|WxH")
+        ->group("Network");
     add_choice<Fit>(app, "--fit", options.fit,
                     {{"crop", Fit::crop}, {"stretch", Fit::stretch}, {"letterbox", Fit::letterbox}},
                     "how a picture fills the input: crop (default), stretch, letterbox")
-        ->type_name("HOW")->group("Network");
+        ->type_name("HOW")
+        ->group("Network");
 
     app.add_option("--layer", options.layer, "layer by name or index, see --list-layers (default: the middle stage)")
-        ->type_name("NAME|INDEX")->group("Projection");
+        ->type_name("NAME|INDEX")
+        ->group("Projection");
     app.add_option("--channel", options.channel, "channel number, class label, strongest (default) or all")
-        ->type_name("N|LABEL|strongest|all")->group("Projection");
+        ->type_name("N|LABEL|strongest|all")
+        ->group("Projection");
     app.add_option("--projection", projection,
                    "within the channel: all of it (default), its max only, or the position Y,X only")
-        ->type_name("all|max|Y,X")->group("Projection");
+        ->type_name("all|max|Y,X")
+        ->group("Projection");
     app.add_option("--start", start, "start with the activations' value (default), or a one in their places")
-        ->check(CLI::IsMember({"value", "one"}).description(""))->type_name("value|one")->group("Projection");
+        ->check(CLI::IsMember({"value", "one"}).description(""))
+        ->type_name("value|one")
+        ->group("Projection");
     add_choice<Rule>(app, "--rule", options.rule,
                      {{"deconv", Rule::deconv}, {"guided", Rule::guided}, {"gradient", Rule::gradient}},
                      "rectifiers on the way back: deconv (default), guided, gradient")
-        ->type_name("RULE")->group("Projection");
+        ->type_name("RULE")
+        ->group("Projection");
     add_choice<LrnReverse>(app, "--lrn", options.lrn,
                            {{"identity", LrnReverse::identity}, {"derivative", LrnReverse::derivative}},
                            "LRN on the way back: identity (default), derivative")
-        ->type_name("HOW")->group("Projection");
+        ->type_name("HOW")
+        ->group("Projection");
     add_choice<Display>(app, "--display", options.display,
                         {{"signed", Display::signed_zero_grey},
                          {"positive", Display::positive},
                          {"norm", Display::norm},
                          {"range", Display::range}},
                         "signed (default; grey is zero), positive, norm (over colours), range (min to max)")
-        ->type_name("HOW")->group("Projection");
+        ->type_name("HOW")
+        ->group("Projection");
     app.add_option("--blur", options.blur, "smooth the norm display by a Gaussian of this many pixels")
-        ->check(CLI::Range(0.0, 100.0))->type_name("SIGMA")->group("Projection");
+        ->check(CLI::Range(0.0, 100.0))
+        ->type_name("SIGMA")
+        ->group("Projection");
 
     app.add_flag("--headless", headless, "no window")->group("Output");
     app.add_option("--record", options.record, "record camera and projection side by side")
-        ->type_name("FILE.mkv")->group("Output");
+        ->type_name("FILE.mkv")
+        ->group("Output");
     app.add_option("--snapshot", options.snapshot, "the last frame, camera and projection side by side")
-        ->type_name("FILE.png")->group("Output");
+        ->type_name("FILE.png")
+        ->group("Output");
     app.add_option("--raw", options.raw, "the last frame's projection before display, float32 (1, C, H, W)")
-        ->type_name("FILE.npy")->group("Output");
+        ->type_name("FILE.npy")
+        ->group("Output");
     app.add_option("--activations", options.activations, "the chosen tensor of the last frame, float32")
-        ->type_name("FILE.npy")->group("Output");
+        ->type_name("FILE.npy")
+        ->group("Output");
     app.add_flag("--json", options.json, "one JSON object on standard output at the end, and nothing else there")
         ->group("Output");
 
     app.add_option("--device", options.device, "Vulkan device by index or part of its name, see --list-devices")
-        ->type_name("N|NAME")->group("Device");
+        ->type_name("N|NAME")
+        ->group("Device");
     app.add_option("--limits", limits, "minimum: pretend that the device offers only Vulkan's guaranteed minima")
-        ->check(CLI::IsMember({"minimum"}).description(""))->type_name("minimum")->group("Device");
+        ->check(CLI::IsMember({"minimum"}).description(""))
+        ->type_name("minimum")
+        ->group("Device");
 
     app.add_flag("--list-devices", list_devices, "the Vulkan devices, best first")->group("Lists");
     app.add_flag("--list-models", list_models, "the bundled networks")->group("Lists");

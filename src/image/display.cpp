@@ -5,7 +5,7 @@
 namespace deconv::image {
 namespace {
 
-constexpr std::uint64_t state_bytes = 64;      // State of scale.glsl
+constexpr std::uint64_t state_bytes = 64;        // State of scale.glsl
 constexpr std::uint64_t histogram_bytes = 8192;  // BINS of scale.glsl
 constexpr std::uint32_t histogram_run = 4096;    // RUN of histogram.comp
 
@@ -104,16 +104,16 @@ DisplayMapping::DisplayMapping(const gpu::Device& device, const gpu::Slice& reco
         std::uint32_t pixels, mode;
     };
     const DisplayPush display_push{pixels, static_cast<std::uint32_t>(options.display)};
-    steps_.push_back(display_step(
-        gpu::linear_dispatch(info, "image/display", pixels, display_push,
-                             {gpu::in(values_.slice()), gpu::in(states_.slice()), gpu::in(viewing_.slice()),
-                              gpu::out(pictures_.slice())},
-                             "display"),
-        copies_));
+    steps_.push_back(display_step(gpu::linear_dispatch(info, "image/display", pixels, display_push,
+                                                       {gpu::in(values_.slice()), gpu::in(states_.slice()),
+                                                        gpu::in(viewing_.slice()), gpu::out(pictures_.slice())},
+                                                       "display"),
+                                  copies_));
 }
 
 DevicePicture DisplayMapping::picture(int k) const {
-    const std::uint64_t bytes = std::uint64_t{4} * static_cast<std::uint64_t>(width_) * static_cast<std::uint64_t>(height_);
+    const std::uint64_t bytes =
+        std::uint64_t{4} * static_cast<std::uint64_t>(width_) * static_cast<std::uint64_t>(height_);
     return {pictures_.slice().part(bytes * static_cast<std::uint64_t>(k), bytes), width_, height_};
 }
 

@@ -20,7 +20,7 @@ enum class Display {
 struct FieldOfStart {
     int tensor_height = 1, tensor_width = 1;
     std::array<double, 2> stride{1, 1}, offset{0, 0}, size{1, 1};  // rows, columns
-    bool whole = false;                                          // every position sees the whole image
+    bool whole = false;                                            // every position sees the whole image
 };
 
 struct DisplayOptions {

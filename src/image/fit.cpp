@@ -70,8 +70,8 @@ gpu::Step draw(const gpu::DeviceInfo& device, const DevicePicture& picture, cons
         std::int32_t place_left, place_top, place_width, place_height;
         std::uint32_t background;
     };
-    const Push push{picture.width, picture.height, canvas.width,  box.left,       box.top,    box.width,
-                    box.height,    p.left,         p.top,         p.place_width,  p.place_height, background};
+    const Push push{picture.width, picture.height, canvas.width, box.left,      box.top,        box.width,
+                    box.height,    p.left,         p.top,        p.place_width, p.place_height, background};
     const auto pixels = static_cast<std::uint64_t>(box.width) * static_cast<std::uint64_t>(box.height);
     std::vector<gpu::Binding> bindings{gpu::in(picture.slice), gpu::in_out(canvas.slice)};
     return {gpu::linear_dispatch(device, "image/compose", pixels, push, std::move(bindings), "compose"), {}, "display"};

@@ -122,8 +122,7 @@ class HeadlessRun {
         }
         write_files();
         report_.memory_bytes = projector_->memory_bytes();
-        report_.predictions =
-            best_predictions(last_.scores, model_->network().classes().probabilities, labels_);
+        report_.predictions = best_predictions(last_.scores, model_->network().classes().probabilities, labels_);
         report_.channel = last_.selection.channel;
         if (report_.channel >= 0 && static_cast<std::size_t>(report_.channel) < labels_.size() &&
             nn::extent_of(projector_->plan().tensor(target_.start).shape).channels ==
@@ -185,12 +184,9 @@ class HeadlessRun {
     }
 
     media::Metadata metadata() const {
-        return {{"software", "deconv-live " DECONV_VERSION},
-                {"deconv-model", report_.model},
-                {"deconv-model-sha256", report_.model_sha256},
-                {"deconv-layer", report_.layer},
-                {"deconv-channel", options_.channel},
-                {"deconv-rule", report_.rule}};
+        return {{"software", "deconv-live " DECONV_VERSION},   {"deconv-model", report_.model},
+                {"deconv-model-sha256", report_.model_sha256}, {"deconv-layer", report_.layer},
+                {"deconv-channel", options_.channel},          {"deconv-rule", report_.rule}};
     }
 
     void finish_oldest() {
@@ -246,6 +242,8 @@ class HeadlessRun {
 
 }  // namespace
 
-Report run_headless(const Options& options) { return HeadlessRun(options).run(); }
+Report run_headless(const Options& options) {
+    return HeadlessRun(options).run();
+}
 
 }  // namespace deconv::live

@@ -15,14 +15,16 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string dump(const Json& json) { return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; }
+std::string dump(const Json& json) {
+    return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
 
 /// Columns padded to their widest cell; the first row is the heading.
 std::string table(const std::vector<std::vector<std::string>>& rows) {
     std::vector<std::size_t> widths;
     const auto length = [](const std::string& text) {  // in characters, not bytes
-        return static_cast<std::size_t>(
-            std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+        return static_cast<std::size_t>(std::count_if(
+            text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
     };
     for (const auto& row : rows) {
         widths.resize(std::max(widths.size(), row.size()));
@@ -93,9 +95,9 @@ std::string list_models_text(const Options& options) {
     }
     std::vector<std::vector<std::string>> rows{{"name", "input", "classes", "origin"}};
     for (const ListedModel& model : models) {
-        const std::string size = model.sidecar.width
-                                     ? std::to_string(*model.sidecar.width) + "x" + std::to_string(*model.sidecar.height)
-                                     : "any";
+        const std::string size =
+            model.sidecar.width ? std::to_string(*model.sidecar.width) + "x" + std::to_string(*model.sidecar.height)
+                                : "any";
         rows.push_back({model.name + (model.name == default_model ? " (default)" : ""), size,
                         std::to_string(model.sidecar.labels.size()), model.sidecar.origin});
     }
@@ -109,9 +111,9 @@ std::string list_layers_text(const Options& options) {
     const std::size_t stages = network.stage_count();
     Json json = {{"model", model.sidecar.name}, {"layers", Json::array()}};
     std::vector<std::vector<std::string>> rows;
-    const std::vector<std::string> heading{"index", "name", "operator", "shape", "field", "stride", "offset", "parameters"};
-    const std::size_t middle =
-        static_cast<std::size_t>(&network.default_layer() - network.layers().data());
+    const std::vector<std::string> heading{"index", "name",   "operator", "shape",
+                                           "field", "stride", "offset",   "parameters"};
+    const std::size_t middle = static_cast<std::size_t>(&network.default_layer() - network.layers().data());
     for (std::size_t i = 0; i < network.layers().size(); ++i) {
         const nn::Network::Layer& layer = network.layers()[i];
         const nn::Network::TensorInfo& tensor = network.tensors()[static_cast<std::size_t>(layer.tensor)];
@@ -138,7 +140,8 @@ std::string list_layers_text(const Options& options) {
     }
     if (options.json) return dump(json);
     rows.insert(rows.begin(), heading);
-    return "Layers of " + model.sidecar.name + ", stages first; * is the one taken by default.  A receptive field is in pixels of the input.\n" +
+    return "Layers of " + model.sidecar.name +
+           ", stages first; * is the one taken by default.  A receptive field is in pixels of the input.\n" +
            table(rows);
 }
 

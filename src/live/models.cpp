@@ -57,7 +57,8 @@ LoadedModel load_model(const std::string& name_or_path, int width, int height) {
     const nn::Input& image = graph.inputs.at(0);
     nn::Shape shape = image.shape;
     if (graph.inputs.size() > 1) {
-        throw Error(path + ": the model has " + std::to_string(graph.inputs.size()) + " inputs; one image is supported");
+        throw Error(path + ": the model has " + std::to_string(graph.inputs.size()) +
+                    " inputs; one image is supported");
     }
     if (shape.size() != 4 || (shape[1] != 3 && shape[1] != 1 && shape[1] > 0)) {
         throw Error(path + ": its input " + image.name + " has shape " + nn::to_string(shape) +

@@ -13,9 +13,9 @@
 namespace deconv::live {
 
 struct Options {
-    std::string camera;  // number, device path or stream URL; empty: none asked for
-    std::string input;   // file, folder, "demo" or X.npy; empty: none asked for
-    std::string model;   // name or FILE.onnx; empty: the bundled default
+    std::string camera;                            // number, device path or stream URL; empty: none asked for
+    std::string input;                             // file, folder, "demo" or X.npy; empty: none asked for
+    std::string model;                             // name or FILE.onnx; empty: the bundled default
     std::optional<int> input_width, input_height;  // of the network
     image::Fit fit = image::Fit::crop;
 

@@ -40,9 +40,7 @@ class PacedSource : public media::Source {
         return std::chrono::duration_cast<Clock::duration>(
             std::chrono::duration<double>(static_cast<double>(frame) * seconds_));
     }
-    double late() const {
-        return std::chrono::duration<double>(Clock::now() - (start_ + time_of(index_))).count();
-    }
+    double late() const { return std::chrono::duration<double>(Clock::now() - (start_ + time_of(index_))).count(); }
 
     std::optional<media::Frame> read() {
         std::optional<media::Frame> frame = source_->next();
@@ -64,6 +62,8 @@ class PacedSource : public media::Source {
 
 }  // namespace
 
-std::unique_ptr<media::Source> open_paced(const std::string& path) { return std::make_unique<PacedSource>(path); }
+std::unique_ptr<media::Source> open_paced(const std::string& path) {
+    return std::make_unique<PacedSource>(path);
+}
 
 }  // namespace deconv::live

@@ -62,7 +62,9 @@ gpu::Recording::Options first_guess(const gpu::Device& device) {
     return options;
 }
 
-gpu::Step copy_step(const gpu::Slice& from, const gpu::Slice& to, const char* stage) { return {{}, {from, to}, stage}; }
+gpu::Step copy_step(const gpu::Slice& from, const gpu::Slice& to, const char* stage) {
+    return {{}, {from, to}, stage};
+}
 
 }  // namespace
 
@@ -111,10 +113,10 @@ void Projector::prepare(int width, int height) {
     }
 
     const std::uint64_t alignment = 256;
-    const std::uint64_t data_bytes = tensor ? std::uint64_t{4} * static_cast<std::uint64_t>(channels_) *
-                                                  static_cast<std::uint64_t>(input_height_ * input_width_)
-                                            : std::uint64_t{4} * static_cast<std::uint64_t>(width) *
-                                                  static_cast<std::uint64_t>(height);
+    const std::uint64_t data_bytes =
+        tensor ? std::uint64_t{4} * static_cast<std::uint64_t>(channels_) *
+                     static_cast<std::uint64_t>(input_height_ * input_width_)
+               : std::uint64_t{4} * static_cast<std::uint64_t>(width) * static_cast<std::uint64_t>(height);
     const std::uint64_t view_bytes =
         std::uint64_t{4} * static_cast<std::uint64_t>(view_width_) * static_cast<std::uint64_t>(view_height_);
     request_at_ = gpu::align_up(data_bytes, alignment);
@@ -128,8 +130,8 @@ void Projector::prepare(int width, int height) {
     if (options_.publish) publish_into(width, height);
     for (Slot& slot : slots_) {
         slot.upload = gpu::Buffer(device_, viewing_at_ + alignment, gpu::MemoryUse::upload);
-        slot.readback = gpu::Buffer(device_, scores_at_ + std::max<std::uint64_t>(scores_bytes_, 4),
-                                    gpu::MemoryUse::readback);
+        slot.readback =
+            gpu::Buffer(device_, scores_at_ + std::max<std::uint64_t>(scores_bytes_, 4), gpu::MemoryUse::readback);
         const auto record = [&](bool with_view) {
             return std::make_unique<gpu::Recording>(device_, pipelines_, steps_of(slot, with_view),
                                                     first_guess(device_));
@@ -147,7 +149,8 @@ void Projector::publish_into(int width, int height) {
     const int map_width = static_cast<int>(extent.width);
     pictures->grid = image::map_grid(static_cast<int>(extent.channels), map_width,
                                      static_cast<int>(extent.plane / extent.width), 1.0);
-    pictures->placement = image::place(options_.fit, std::max(width, 1), std::max(height, 1), input_width_, input_height_);
+    pictures->placement =
+        image::place(options_.fit, std::max(width, 1), std::max(height, 1), input_width_, input_height_);
     pictures->input_width = input_width_;
     pictures->input_height = input_height_;
     const auto bytes = [](int w, int h) {
@@ -158,7 +161,9 @@ void Projector::publish_into(int width, int height) {
     const std::uint64_t maps = bytes(pictures->grid.width(), pictures->grid.height());
     pictures->buffer = gpu::Buffer(device_, camera + projection + maps, gpu::MemoryUse::device);
     const gpu::Slice all = pictures->buffer.slice();
-    pictures->camera = {all.part(0, std::uint64_t{4} * static_cast<std::uint64_t>(width) * static_cast<std::uint64_t>(height)), width, height};
+    pictures->camera = {
+        all.part(0, std::uint64_t{4} * static_cast<std::uint64_t>(width) * static_cast<std::uint64_t>(height)), width,
+        height};
     pictures->projection = {all.part(camera, mapping_.picture().slice.bytes), input_width_, input_height_};
     pictures->maps = {all.part(camera + projection, maps), pictures->grid.width(), pictures->grid.height()};
     published_ = std::move(pictures);
@@ -207,7 +212,8 @@ std::vector<gpu::Step> Projector::steps_of(const Slot& slot, bool with_view) {
     const int projection_width = std::max(2, view_height_ * input_width_ / input_height_);
     const int left = view_width_ - projection_width;
     if (!tensor) {
-        steps.push_back(image::compose_step(device_.info(), camera, view, {0, 0, left - gap, view_height_}, background));
+        steps.push_back(
+            image::compose_step(device_.info(), camera, view, {0, 0, left - gap, view_height_}, background));
         steps.push_back(image::fill_step(device_.info(), view, {left - gap, 0, gap, view_height_}, background));
     }
     steps.push_back(image::compose_step(device_.info(), mapping_.picture(), view,
@@ -242,8 +248,7 @@ void Projector::start(const nn::Selection& selection, double seconds, const void
     viewing.gain = gain_;
     viewing.gamma = gamma_;
     std::memcpy(to + viewing_at_, &viewing, sizeof viewing);
-    slot.upload_ms =
-        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
+    slot.upload_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
     slot.running = slot.with_view && view_wanted_ ? slot.with_view.get() : slot.recording.get();
     slot.ticket = scheduler_.submit(*slot.running);
 }

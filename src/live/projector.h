@@ -21,8 +21,8 @@
 namespace deconv::live {
 
 struct ProjectorOptions {
-    int target = 0;        // tensor whose channels are projected
-    int observed = -1;     // a further tensor that must be there afterwards (--activations of a Softmax's output)
+    int target = 0;     // tensor whose channels are projected
+    int observed = -1;  // a further tensor that must be there afterwards (--activations of a Softmax's output)
     nn::Rule rule = nn::Rule::deconv;
     nn::LrnReverse lrn = nn::LrnReverse::identity;
     image::Fit fit = image::Fit::crop;
@@ -45,10 +45,10 @@ struct PublishedPictures {
 
 /// What came back of one frame.
 struct ProjectedFrame {
-    Picture view;                    // camera and projection side by side
-    nn::ResolvedSelection selection; // what was projected
-    std::vector<float> peaks;        // the largest activation of each channel of the target
-    std::vector<float> scores;       // of the classes, as the network's output has them; empty where it has none
+    Picture view;                     // camera and projection side by side
+    nn::ResolvedSelection selection;  // what was projected
+    std::vector<float> peaks;         // the largest activation of each channel of the target
+    std::vector<float> scores;        // of the classes, as the network's output has them; empty where it has none
     std::map<std::string, double> stage_ms;
 };
 
@@ -65,9 +65,7 @@ class Projector {
     Projector& operator=(const Projector&) = delete;
 
     /// Can a picture of this size start while others are under way?  If not, collect those first.
-    bool accepts(int width, int height) const {
-        return busy_.empty() || (width == width_ && height == height_);
-    }
+    bool accepts(int width, int height) const { return busy_.empty() || (width == width_ && height == height_); }
     /// Starts a frame; at most `slots` may be under way.  `seconds` since the frame before, 0 for a still picture.
     void submit(const Picture& picture, const nn::Selection& selection, double seconds);
     /// With options.publish: whether frames from here on bring their `view` back.

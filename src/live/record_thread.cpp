@@ -79,6 +79,8 @@ void RecordThread::finish() {
     if (shared_->failure) std::rethrow_exception(shared_->failure);
 }
 
-const std::vector<double>& RecordThread::times_ms() const { return shared_->times; }
+const std::vector<double>& RecordThread::times_ms() const {
+    return shared_->times;
+}
 
 }  // namespace deconv::live

@@ -18,7 +18,9 @@ double quantile(std::vector<double> values, double q) {
     return values[low] + (at - static_cast<double>(low)) * (values[high] - values[low]);
 }
 
-double rounded(double value) { return std::round(value * 1000) / 1000; }
+double rounded(double value) {
+    return std::round(value * 1000) / 1000;
+}
 
 /// In the order in which a frame passes them.
 constexpr const char* stages[] = {"capture", "upload", "fit", "forward", "project", "display", "record"};
@@ -38,8 +40,9 @@ std::vector<Prediction> best_predictions(const std::vector<float>& scores, bool 
     std::vector<std::size_t> order(values.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
     count = std::min(count, order.size());
-    std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count), order.end(),
-                      [&](std::size_t a, std::size_t b) { return values[a] > values[b] || (values[a] == values[b] && a < b); });
+    std::partial_sort(
+        order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count), order.end(),
+        [&](std::size_t a, std::size_t b) { return values[a] > values[b] || (values[a] == values[b] && a < b); });
     std::vector<Prediction> best;
     for (std::size_t i = 0; i < count; ++i) {
         best.push_back({static_cast<int>(order[i]), order[i] < labels.size() ? labels[order[i]] : std::string(),
@@ -63,12 +66,14 @@ std::string to_json(const Report& report) {
     }
     if (!report.channel_label.empty()) json["channel_label"] = report.channel_label;
     json["rule"] = report.rule;
-    json["frames"] = {{"in", report.frames_in}, {"processed", report.frames_processed}, {"dropped", report.frames_dropped}};
+    json["frames"] = {
+        {"in", report.frames_in}, {"processed", report.frames_processed}, {"dropped", report.frames_dropped}};
     json["stages"] = Json::object();
     for (const char* stage : stages) {
         const auto it = report.stage_ms.find(stage);
         if (it == report.stage_ms.end() || it->second.empty()) continue;
-        json["stages"][stage] = {{"median", rounded(quantile(it->second, 0.5))}, {"p95", rounded(quantile(it->second, 0.95))}};
+        json["stages"][stage] = {{"median", rounded(quantile(it->second, 0.5))},
+                                 {"p95", rounded(quantile(it->second, 0.95))}};
     }
     json["fps"] = rounded(report.fps());
     json["memory_bytes"] = report.memory_bytes;
@@ -85,8 +90,8 @@ std::string to_json(const Report& report) {
 std::string to_text(const Report& report) {
     char line[160];
     std::string text;
-    std::snprintf(line, sizeof line, "%lld frames, %.1f a second",
-                  static_cast<long long>(report.frames_processed), report.fps());
+    std::snprintf(line, sizeof line, "%lld frames, %.1f a second", static_cast<long long>(report.frames_processed),
+                  report.fps());
     text += line;
     if (report.frames_dropped > 0) text += ", " + std::to_string(report.frames_dropped) + " dropped";
     text += "; milliseconds a frame:";
@@ -99,7 +104,8 @@ std::string to_text(const Report& report) {
     text += "\n";
     for (const Prediction& prediction : report.predictions) {
         std::snprintf(line, sizeof line, "  %5.1f %%  ", 100 * prediction.probability);
-        text += line + (prediction.label.empty() ? "class " + std::to_string(prediction.index) : prediction.label) + "\n";
+        text +=
+            line + (prediction.label.empty() ? "class " + std::to_string(prediction.index) : prediction.label) + "\n";
     }
     return text;
 }

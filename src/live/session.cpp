@@ -20,7 +20,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+double seconds_since(Clock::time_point begin) {
+    return std::chrono::duration<double>(Clock::now() - begin).count();
+}
 
 /// `strongest` for the eye: another channel takes over only after it has led by a tenth for half a second.
 class SteadyStrongest {
@@ -65,7 +67,9 @@ class Rate {
     std::deque<Clock::time_point> times_;
 };
 
-bool same_source(const Options& a, const Options& b) { return a.camera == b.camera && a.input == b.input; }
+bool same_source(const Options& a, const Options& b) {
+    return a.camera == b.camera && a.input == b.input;
+}
 bool same_model(const Options& a, const Options& b) {
     return a.model == b.model && a.input_width == b.input_width && a.input_height == b.input_height;
 }
@@ -108,7 +112,8 @@ struct Session::Impl {
     std::int64_t recorded = 0;
     std::thread thread;
 
-    Impl(const gpu::Device& d, gpu::Pipelines& p, Settings s) : device(d), pipelines(p), scheduler(d), wanted(std::move(s)) {}
+    Impl(const gpu::Device& d, gpu::Pipelines& p, Settings s)
+        : device(d), pipelines(p), scheduler(d), wanted(std::move(s)) {}
 
     void notice(const std::string& text) {
         const std::lock_guard lock(mutex);
@@ -152,7 +157,9 @@ struct Session::Impl {
             // A layer's index means something else in another network.
             const Target target = first_target();
             const auto& layers = model->network().layers();
-            const auto chosen = std::find_if(layers.begin(), layers.end(), [&](const nn::Network::Layer& layer) { return layer.tensor == target.layer; });
+            const auto chosen = std::find_if(layers.begin(), layers.end(), [&](const nn::Network::Layer& layer) {
+                return layer.tensor == target.layer;
+            });
             const std::lock_guard lock(mutex);
             wanted.layer = current.layer = static_cast<int>(chosen - layers.begin());
             wanted.selection = current.selection = target.selection;
@@ -188,7 +195,8 @@ struct Session::Impl {
 
     void make_projector() {
         const nn::Network& network = model->network();
-        const auto index = static_cast<std::size_t>(std::clamp<int>(current.layer, 0, static_cast<int>(network.layers().size()) - 1));
+        const auto index =
+            static_cast<std::size_t>(std::clamp<int>(current.layer, 0, static_cast<int>(network.layers().size()) - 1));
         ProjectorOptions options;
         options.target = network.projection_start(network.layers()[index].tensor);
         options.rule = current.options.rule;
@@ -230,7 +238,8 @@ struct Session::Impl {
 
     nn::Selection selection() const {
         nn::Selection selection = current.selection;
-        if (selection.channel == nn::Selection::strongest && strongest.held() >= 0) selection.channel = strongest.held();
+        if (selection.channel == nn::Selection::strongest && strongest.held() >= 0)
+            selection.channel = strongest.held();
         // A pin from another layer may lie outside this one.
         const int target = projector->plan().options().target;
         const nn::Extent extent = nn::extent_of(projector->plan().tensor(target).shape);

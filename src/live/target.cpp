@@ -43,7 +43,8 @@ Target resolve_target(const nn::Network& network, const std::vector<std::string>
     target.start = network.projection_start(target.layer);
     const nn::Shape& shape = network.tensors()[static_cast<std::size_t>(target.start)].shape;
     const nn::Extent extent = nn::extent_of(shape);
-    if (shape.size() > 4) throw Error("layer " + target.layer_name + " has shape " + nn::to_string(shape) + ": choose another --layer");
+    if (shape.size() > 4)
+        throw Error("layer " + target.layer_name + " has shape " + nn::to_string(shape) + ": choose another --layer");
 
     const bool negative = options.channel.starts_with('-') && is_number(options.channel.substr(1));
     nn::Selection& selection = target.selection;
@@ -55,13 +56,14 @@ Target resolve_target(const nn::Network& network, const std::vector<std::string>
         const bool sane = !negative && options.channel.size() < 9;
         const unsigned long number = sane ? std::stoul(options.channel) : 1000000000UL;
         if (number >= static_cast<unsigned long>(extent.channels)) {
-            throw Error("no channel " + options.channel + " in layer " + target.layer_name + ": they are numbered 0 to " +
-                        std::to_string(extent.channels - 1));
+            throw Error("no channel " + options.channel + " in layer " + target.layer_name +
+                        ": they are numbered 0 to " + std::to_string(extent.channels - 1));
         }
         selection.channel = static_cast<std::int32_t>(number);
     } else {
         if (labels.empty()) {
-            throw Error("--channel \"" + options.channel + "\": the model has no class labels; give a number from 0 to " +
+            throw Error("--channel \"" + options.channel +
+                        "\": the model has no class labels; give a number from 0 to " +
                         std::to_string(extent.channels - 1) + ", strongest or all");
         }
         if (labelled < 0) {

@@ -16,8 +16,8 @@ namespace deconv::nn {
 /// The attributes of a node, as ONNX names them.
 class Attributes {
   public:
-    using Value = std::variant<std::int64_t, float, std::string, std::vector<std::int64_t>, std::vector<float>,
-                               HostTensor>;
+    using Value =
+        std::variant<std::int64_t, float, std::string, std::vector<std::int64_t>, std::vector<float>, HostTensor>;
 
     void set(std::string name, Value value) { values_.insert_or_assign(std::move(name), std::move(value)); }
     bool has(std::string_view name) const { return values_.find(name) != values_.end(); }
@@ -51,12 +51,12 @@ struct Input {
 
 struct Graph {
     std::string name;
-    int opset = 0;                            // of the default operator set
-    std::vector<Node> nodes;                  // in topological order
+    int opset = 0;                                // of the default operator set
+    std::vector<Node> nodes;                      // in topological order
     std::map<std::string, HostTensor> constants;  // initializers
-    std::vector<Input> inputs;                // the image first
+    std::vector<Input> inputs;                    // the image first
     std::vector<std::string> outputs;
-    std::vector<std::string> warnings;        // one line each, e.g. that weights hold NaN
+    std::vector<std::string> warnings;  // one line each, e.g. that weights hold NaN
 };
 
 /// Reads an ONNX file (opsets 7 to 17).  Half and double precision weights become float32, constant Cast is left to

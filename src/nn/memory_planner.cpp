@@ -5,8 +5,7 @@
 
 namespace deconv::nn {
 
-MemoryPlan plan_memory(const std::vector<MemoryRequest>& requests, std::uint64_t alignment,
-                       std::uint64_t block_bytes) {
+MemoryPlan plan_memory(const std::vector<MemoryRequest>& requests, std::uint64_t alignment, std::uint64_t block_bytes) {
     MemoryPlan plan;
     plan.places.resize(requests.size());
     const auto size_of = [&](std::size_t i) {

@@ -2,7 +2,9 @@
 
 namespace deconv::nn {
 
-ConstantStore::ConstantStore(const gpu::Device& device) : arena_(device) { unused_ = arena_.allocate(256); }
+ConstantStore::ConstantStore(const gpu::Device& device) : arena_(device) {
+    unused_ = arena_.allocate(256);
+}
 
 gpu::Slice ConstantStore::get(const HostTensor& data, const std::string& layout,
                               const std::function<std::vector<float>()>& pack) {

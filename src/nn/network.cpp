@@ -19,7 +19,9 @@ bool is_activation(const std::string& op) {
 bool is_weighted(const std::string& op) {
     return op == "Conv" || op == "ConvTranspose" || op == "Gemm" || op == "MatMul";
 }
-bool is_sum(const std::string& op) { return op == "Add" || op == "Sum" || op == "Concat"; }
+bool is_sum(const std::string& op) {
+    return op == "Add" || op == "Sum" || op == "Concat";
+}
 bool is_pool(const std::string& op) {
     return op == "MaxPool" || op == "AveragePool" || op == "GlobalAveragePool" || op == "GlobalMaxPool" ||
            op == "MaxUnpool" || op == "ReduceMean";
@@ -120,8 +122,9 @@ void Network::compute_fields() {
         std::array<ReceptiveField, 2> merged;
         for (int axis = 0; axis < 2; ++axis) {
             const auto a = static_cast<std::size_t>(axis);
-            const double whole = image.size() == 4 ? static_cast<double>(image[2 + a])
-                                                   : (image.size() == 3 && axis == 1 ? static_cast<double>(image[2]) : 1);
+            const double whole = image.size() == 4
+                                     ? static_cast<double>(image[2 + a])
+                                     : (image.size() == 3 && axis == 1 ? static_cast<double>(image[2]) : 1);
             const Field step = node.op->field(axis);
             bool first = true;
             ReceptiveField& result = merged.at(a);
@@ -192,8 +195,8 @@ void Network::list_layers() {
     for (const NodeInfo& node : nodes_) {
         const int output = node.outputs[0];
         if (listed.count(output) > 0) continue;
-        layers_.push_back({output, tensors_[static_cast<std::size_t>(output)].name, node.node->op, false,
-                           node.op->parameters()});
+        layers_.push_back(
+            {output, tensors_[static_cast<std::size_t>(output)].name, node.node->op, false, node.op->parameters()});
     }
 }
 
@@ -215,7 +218,8 @@ const Network::Layer& Network::find_layer(const std::string& wanted) const {
         const TensorInfo& tensor = tensors_[static_cast<std::size_t>(layer.tensor)];
         if (nodes_[static_cast<std::size_t>(tensor.producer)].node->name == wanted) return layer;
     }
-    const bool number = !wanted.empty() && std::all_of(wanted.begin(), wanted.end(), [](char c) { return c >= '0' && c <= '9'; });
+    const bool number =
+        !wanted.empty() && std::all_of(wanted.begin(), wanted.end(), [](char c) { return c >= '0' && c <= '9'; });
     if (number) {
         const unsigned long index = wanted.size() < 8 ? std::stoul(wanted) : layers_.size();
         if (index < layers_.size()) return layers_[index];

@@ -25,9 +25,9 @@ class Network {
     struct TensorInfo {
         std::string name;
         Shape shape;
-        int producer = -1;           // node index; -1 for graph inputs
-        std::size_t output = 0;      // which output of the producer
-        std::vector<int> consumers;  // node indices, once for each use
+        int producer = -1;                    // node index; -1 for graph inputs
+        std::size_t output = 0;               // which output of the producer
+        std::vector<int> consumers;           // node indices, once for each use
         std::array<ReceptiveField, 2> field;  // rows, columns
     };
     struct NodeInfo {

@@ -82,9 +82,8 @@ class Plan::Builder {
         std::vector<bool> from_image(net_.tensors().size(), false);
         from_image[static_cast<std::size_t>(image)] = true;
         for (const Network::NodeInfo& n : net_.nodes()) {
-            const bool reached = std::any_of(n.inputs.begin(), n.inputs.end(), [&](int t) {
-                return t >= 0 && from_image[static_cast<std::size_t>(t)];
-            });
+            const bool reached = std::any_of(n.inputs.begin(), n.inputs.end(),
+                                             [&](int t) { return t >= 0 && from_image[static_cast<std::size_t>(t)]; });
             if (reached && n.outputs[0] >= 0) from_image[static_cast<std::size_t>(n.outputs[0])] = true;
         }
         carries_[static_cast<std::size_t>(options_.target)] = true;
@@ -298,7 +297,8 @@ class Plan::Builder {
         plan_.forward_.resize(forward_.size());
         for (std::size_t t = 0; t < forward_.size(); ++t) {
             if (forward_[t].storage < 0) continue;
-            plan_.forward_[t] = storage(forward_[t]).slice.part(forward_[t].offset, bytes_of(tensor(static_cast<int>(t)).shape));
+            plan_.forward_[t] =
+                storage(forward_[t]).slice.part(forward_[t].offset, bytes_of(tensor(static_cast<int>(t)).shape));
         }
     }
 
@@ -348,8 +348,8 @@ class Plan::Builder {
         const Extent extent = extent_of(tensor(options_.target).shape);
         const gpu::Device& device = model_.device();
         plan_.requests_ = gpu::Buffer(device, sizeof(SelectionRequest) * options_.copies, gpu::MemoryUse::device);
-        plan_.selections_ = gpu::Buffer(device, sizeof(ResolvedSelection) * options_.copies * extent.images,
-                                        gpu::MemoryUse::device);
+        plan_.selections_ =
+            gpu::Buffer(device, sizeof(ResolvedSelection) * options_.copies * extent.images, gpu::MemoryUse::device);
         plan_.peaks_ = gpu::Buffer(device, 8 * extent.images * extent.channels, gpu::MemoryUse::device);
         emit_start(emitter, forward_tensor(options_.target), plan_.peaks_.slice(), plan_.requests_.slice(),
                    plan_.selections_.slice(), signal(options_.target));
@@ -397,10 +397,13 @@ Plan::Plan(Model& model, const PlanOptions& options) : model_(model), options_(o
 }
 
 Tensor Plan::tensor(int index) const {
-    return {forward_.at(static_cast<std::size_t>(index)), model_.network().tensors()[static_cast<std::size_t>(index)].shape};
+    return {forward_.at(static_cast<std::size_t>(index)),
+            model_.network().tensors()[static_cast<std::size_t>(index)].shape};
 }
 
-Signal Plan::reconstruction() const { return reconstruction_; }
+Signal Plan::reconstruction() const {
+    return reconstruction_;
+}
 
 std::uint64_t Plan::memory_bytes() const {
     std::uint64_t bytes = 0;

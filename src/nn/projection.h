@@ -32,8 +32,8 @@ struct ResolvedSelection {
     std::int32_t where;
     std::int32_t place;  // y · width + x of the peak or pin
     std::int32_t one;
-    float peak;               // the channel's largest activation
-    std::int32_t strongest;   // the strongest channel, whatever was asked for
+    float peak;              // the channel's largest activation
+    std::int32_t strongest;  // the strongest channel, whatever was asked for
     std::int32_t reserved[2];
 };
 

@@ -71,9 +71,8 @@ class App {
         glfwSetScrollCallback(window_.handle(), [](GLFWwindow* w, double, double) {
             static_cast<App*>(glfwGetWindowUserPointer(w))->stir();
         });
-        glfwSetWindowRefreshCallback(window_.handle(), [](GLFWwindow* w) {
-            static_cast<App*>(glfwGetWindowUserPointer(w))->stir();
-        });
+        glfwSetWindowRefreshCallback(window_.handle(),
+                                     [](GLFWwindow* w) { static_cast<App*>(glfwGetWindowUserPointer(w))->stir(); });
         glfwSetDropCallback(window_.handle(), [](GLFWwindow* w, int count, const char** paths) {
             if (count > 0) static_cast<App*>(glfwGetWindowUserPointer(w))->on_drop(paths[0]);
         });
@@ -169,7 +168,8 @@ class App {
         if (!shown_) return;
         const float scale = pixel_ratio();
         const auto to_pixels = [&](Rect rect) { return Rect{rect.origin * scale, rect.size * scale}; };
-        const auto draw = [&](int slot, const Rect& place, const Rect& clip, float opacity, bool only_signal, bool mirror) {
+        const auto draw = [&](int slot, const Rect& place, const Rect& clip, float opacity, bool only_signal,
+                              bool mirror) {
             Canvas::Draw what;
             what.place = to_pixels(place);
             what.clip = to_pixels(clip);
@@ -188,7 +188,8 @@ class App {
         if (view_.mode == Mode::overlay) {
             draw(projection_slot, looked_at(left_place()), left_, view_.opacity, true, view_.mirror);
         } else {
-            draw(projection_slot, view_.right.place(right_, canvas_.size(projection_slot)), right_, 1, false, view_.mirror);
+            draw(projection_slot, view_.right.place(right_, canvas_.size(projection_slot)), right_, 1, false,
+                 view_.mirror);
         }
     }
 
@@ -235,7 +236,8 @@ class App {
             settings.selection.x = hit.x;
         } else {
             settings.selection.channel = hit.channel;
-            if (settings.selection.where == nn::Selection::Where::pinned) settings.selection.where = nn::Selection::Where::all;
+            if (settings.selection.where == nn::Selection::Where::pinned)
+                settings.selection.where = nn::Selection::Where::all;
         }
         session_.set(settings);
     }
@@ -255,7 +257,8 @@ class App {
                            ImVec2(left_.origin.x + left_.size.x, left_.origin.y + left_.size.y));
         list->AddRect(ImVec2(from.x - 1, from.y - 1), ImVec2(to.x + 1, to.y + 1), IM_COL32(242, 166, 64, 255), 0, 0, 2);
         if (state_.selection.where != static_cast<int>(nn::Selection::Where::all) && grid.map_width > 1) {
-            const glm::vec2 middle(state_.selection.place % grid.map_width + 0.5F, state_.selection.place / grid.map_width + 0.5F);
+            const glm::vec2 middle(state_.selection.place % grid.map_width + 0.5F,
+                                   state_.selection.place / grid.map_width + 0.5F);
             const glm::vec2 pin = from + middle * static_cast<float>(grid.scale) * per_pixel;
             list->AddCircle(ImVec2(pin.x, pin.y), 5, IM_COL32(255, 60, 60, 255), 0, 2);
         }
@@ -304,20 +307,48 @@ class App {
         const int shown = state_.selection.channel >= 0 ? state_.selection.channel : state_.selection.strongest;
         if (action != Action::help) view_.hint = false;
         switch (action) {
-            case Action::help: view_.help = !view_.help; break;
-            case Action::full_screen: view_.full_screen = !view_.full_screen; break;
-            case Action::panel: view_.panel = !view_.panel; break;
-            case Action::quit: view_.quit = true; break;
-            case Action::next_view: view_.mode = static_cast<Mode>((static_cast<int>(view_.mode) + 1) % 3); break;
-            case Action::layer_up: step_layer(-1); break;
-            case Action::layer_down: step_layer(1); break;
-            case Action::channel_left: selection.channel = (shown + channels - 1) % channels; break;
-            case Action::channel_right: selection.channel = (shown + 1) % channels; break;
-            case Action::strongest: selection.channel = nn::Selection::strongest; break;
-            case Action::next_strongest: selection.channel = next_weaker(); break;
-            case Action::all_channels: selection.channel = nn::Selection::all; break;
-            case Action::start_all: selection.where = nn::Selection::Where::all; break;
-            case Action::start_max: selection.where = nn::Selection::Where::max; break;
+            case Action::help:
+                view_.help = !view_.help;
+                break;
+            case Action::full_screen:
+                view_.full_screen = !view_.full_screen;
+                break;
+            case Action::panel:
+                view_.panel = !view_.panel;
+                break;
+            case Action::quit:
+                view_.quit = true;
+                break;
+            case Action::next_view:
+                view_.mode = static_cast<Mode>((static_cast<int>(view_.mode) + 1) % 3);
+                break;
+            case Action::layer_up:
+                step_layer(-1);
+                break;
+            case Action::layer_down:
+                step_layer(1);
+                break;
+            case Action::channel_left:
+                selection.channel = (shown + channels - 1) % channels;
+                break;
+            case Action::channel_right:
+                selection.channel = (shown + 1) % channels;
+                break;
+            case Action::strongest:
+                selection.channel = nn::Selection::strongest;
+                break;
+            case Action::next_strongest:
+                selection.channel = next_weaker();
+                break;
+            case Action::all_channels:
+                selection.channel = nn::Selection::all;
+                break;
+            case Action::start_all:
+                selection.where = nn::Selection::Where::all;
+                break;
+            case Action::start_max:
+                selection.where = nn::Selection::Where::max;
+                break;
             case Action::next_rule:
                 settings.options.rule = static_cast<nn::Rule>((static_cast<int>(settings.options.rule) + 1) % 3);
                 break;
@@ -325,16 +356,36 @@ class App {
                 settings.options.display =
                     static_cast<image::Display>((static_cast<int>(settings.options.display) + 1) % 4);
                 break;
-            case Action::gain_up: settings.gain = std::min(10.0F, settings.gain * 1.25F); break;
-            case Action::gain_down: settings.gain = std::max(0.1F, settings.gain / 1.25F); break;
-            case Action::freeze_camera: settings.freeze_camera = !settings.freeze_camera; break;
-            case Action::freeze_selection: settings.freeze_selection = !settings.freeze_selection; break;
-            case Action::mirror: view_.mirror = !view_.mirror; break;
-            case Action::opacity_up: view_.opacity = std::min(1.0F, view_.opacity + 0.1F); break;
-            case Action::opacity_down: view_.opacity = std::max(0.0F, view_.opacity - 0.1F); break;
-            case Action::reset_zoom: view_.left = view_.right = {}; break;
-            case Action::record: view_.record_asked = true; break;
-            case Action::snapshot: view_.snapshot_asked = true; break;
+            case Action::gain_up:
+                settings.gain = std::min(10.0F, settings.gain * 1.25F);
+                break;
+            case Action::gain_down:
+                settings.gain = std::max(0.1F, settings.gain / 1.25F);
+                break;
+            case Action::freeze_camera:
+                settings.freeze_camera = !settings.freeze_camera;
+                break;
+            case Action::freeze_selection:
+                settings.freeze_selection = !settings.freeze_selection;
+                break;
+            case Action::mirror:
+                view_.mirror = !view_.mirror;
+                break;
+            case Action::opacity_up:
+                view_.opacity = std::min(1.0F, view_.opacity + 0.1F);
+                break;
+            case Action::opacity_down:
+                view_.opacity = std::max(0.0F, view_.opacity - 0.1F);
+                break;
+            case Action::reset_zoom:
+                view_.left = view_.right = {};
+                break;
+            case Action::record:
+                view_.record_asked = true;
+                break;
+            case Action::snapshot:
+                view_.snapshot_asked = true;
+                break;
         }
         session_.set(settings);
     }
@@ -371,6 +422,8 @@ class App {
 
 }  // namespace
 
-void run_window(const live::Options& options) { App(options).run(); }
+void run_window(const live::Options& options) {
+    App(options).run();
+}
 
 }  // namespace deconv::ui

@@ -82,12 +82,12 @@ Canvas::Canvas(const gpu::Device& device, vk::RenderPass render_pass) : device_(
     const vk::PipelineColorBlendStateCreateInfo blending({}, VK_FALSE, vk::LogicOp::eCopy, blend);
     const std::array dynamic{vk::DynamicState::eViewport, vk::DynamicState::eScissor};
     const vk::PipelineDynamicStateCreateInfo dynamics({}, dynamic);
-    pipeline_ = handle
-                    .createGraphicsPipelineUnique(
-                        {}, vk::GraphicsPipelineCreateInfo({}, stages, &no_vertices, &strip, nullptr, &viewport, &raster,
-                                                           &samples, nullptr, &blending, &dynamics, *layout_,
-                                                           render_pass))
-                    .value;
+    pipeline_ =
+        handle
+            .createGraphicsPipelineUnique(
+                {}, vk::GraphicsPipelineCreateInfo({}, stages, &no_vertices, &strip, nullptr, &viewport, &raster,
+                                                   &samples, nullptr, &blending, &dynamics, *layout_, render_pass))
+            .value;
 }
 
 Canvas::~Canvas() = default;
@@ -114,8 +114,8 @@ Canvas::Texture& Canvas::texture(int slot, int width, int height) {
     made->memory = handle.allocateMemoryUnique(
         {needs.size, device_.memory_type(needs.memoryTypeBits, vk::MemoryPropertyFlagBits::eDeviceLocal, {})});
     handle.bindImageMemory(*made->image, *made->memory, 0);
-    made->view = handle.createImageViewUnique({{}, *made->image, vk::ImageViewType::e2D, info.format, {},
-                                               {vk::ImageAspectFlagBits::eColor, 0, 1, 0, 1}});
+    made->view = handle.createImageViewUnique(
+        {{}, *made->image, vk::ImageViewType::e2D, info.format, {}, {vk::ImageAspectFlagBits::eColor, 0, 1, 0, 1}});
     const vk::DescriptorPoolSize pool_size(vk::DescriptorType::eCombinedImageSampler, 2);
     made->pool = handle.createDescriptorPoolUnique({{}, 2, pool_size});
     for (std::size_t i = 0; i < 2; ++i) {
@@ -163,8 +163,8 @@ void Canvas::draw(vk::CommandBuffer commands, int slot, const Draw& draw, vk::Ex
     const std::uint32_t right = at_least(draw.clip.origin.x + draw.clip.size.x, window.width);
     const std::uint32_t bottom = at_least(draw.clip.origin.y + draw.clip.size.y, window.height);
     if (right <= left || bottom <= top) return;
-    commands.setScissor(0, vk::Rect2D({static_cast<std::int32_t>(left), static_cast<std::int32_t>(top)},
-                                      {right - left, bottom - top}));
+    commands.setScissor(
+        0, vk::Rect2D({static_cast<std::int32_t>(left), static_cast<std::int32_t>(top)}, {right - left, bottom - top}));
     const glm::vec2 extent(window.width, window.height);
     const glm::vec2 from = draw.place.origin / extent * 2.0F - 1.0F;
     const glm::vec2 to = (draw.place.origin + draw.place.size) / extent * 2.0F - 1.0F;

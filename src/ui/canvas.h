@@ -45,9 +45,9 @@ class Canvas {
     glm::vec2 size(int slot) const;
 
     struct Draw {
-        Rect place;                       // in the window
-        Rect clip;                        // what of the window may be touched
-        glm::vec4 part{0, 0, 1, 1};       // of the picture: left, top, right, bottom; left > right mirrors
+        Rect place;                  // in the window
+        Rect clip;                   // what of the window may be touched
+        glm::vec4 part{0, 0, 1, 1};  // of the picture: left, top, right, bottom; left > right mirrors
         float opacity = 1;
         bool only_signal = false;  // grey is transparent
         bool smooth = true;        // else pixels stay squares

@@ -34,8 +34,7 @@ void set_style(float scale) {
 
 ImGuiBackend::ImGuiBackend(const gpu::Device& device, const Window& window) : device_(device) {
     const vk::DescriptorPoolSize size(vk::DescriptorType::eCombinedImageSampler, 8);
-    pool_ = device.handle().createDescriptorPoolUnique(
-        {vk::DescriptorPoolCreateFlagBits::eFreeDescriptorSet, 8, size});
+    pool_ = device.handle().createDescriptorPoolUnique({vk::DescriptorPoolCreateFlagBits::eFreeDescriptorSet, 8, size});
     ImGui::CreateContext();
     ImGui::GetIO().IniFilename = nullptr;
     float scale = 1;
@@ -74,7 +73,9 @@ void ImGuiBackend::begin_frame() {
     ImGui::NewFrame();
 }
 
-void ImGuiBackend::end_frame() { ImGui::Render(); }
+void ImGuiBackend::end_frame() {
+    ImGui::Render();
+}
 
 void ImGuiBackend::draw(vk::CommandBuffer commands) {
     ImGui_ImplVulkan_RenderDrawData(ImGui::GetDrawData(), commands);

@@ -15,7 +15,9 @@ namespace {
 
 constexpr float base_width = 350;
 
-float scale() { return ImGui::GetFontSize() / 15; }
+float scale() {
+    return ImGui::GetFontSize() / 15;
+}
 
 void tooltip(const char* text, Action action) {
     if (ImGui::IsItemHovered()) ImGui::SetTooltip("%s (%s)", text, key_of(action).c_str());
@@ -29,7 +31,8 @@ std::string lower(std::string text) {
 bool layer_list(const live::State& state, live::Settings& settings, ViewState& view) {
     if (state.layers.empty()) return false;
     bool changed = false;
-    const auto index = static_cast<std::size_t>(std::clamp<int>(settings.layer, 0, static_cast<int>(state.layers.size()) - 1));
+    const auto index =
+        static_cast<std::size_t>(std::clamp<int>(settings.layer, 0, static_cast<int>(state.layers.size()) - 1));
     ImGui::SetNextItemWidth(-1);
     if (ImGui::BeginCombo("##layer", state.layers[index].name.c_str(), ImGuiComboFlags_HeightLarge)) {
         ImGui::SetNextItemWidth(-1);
@@ -139,9 +142,11 @@ void predictions(const live::State& state, live::Settings& settings, bool& chang
         }
         ImDrawList* list = ImGui::GetWindowDrawList();
         const float bar = width * static_cast<float>(prediction.probability);
-        list->AddRectFilled(at, ImVec2(at.x + bar, at.y + ImGui::GetTextLineHeight() + 2), IM_COL32(242, 166, 64, 110), 3);
+        list->AddRectFilled(at, ImVec2(at.x + bar, at.y + ImGui::GetTextLineHeight() + 2), IM_COL32(242, 166, 64, 110),
+                            3);
         if (ImGui::IsItemHovered()) {
-            list->AddRect(at, ImVec2(at.x + width, at.y + ImGui::GetTextLineHeight() + 2), IM_COL32(255, 255, 255, 90), 3);
+            list->AddRect(at, ImVec2(at.x + width, at.y + ImGui::GetTextLineHeight() + 2), IM_COL32(255, 255, 255, 90),
+                          3);
             ImGui::SetTooltip("%s\nclick: project this class", prediction.label.c_str());
         }
         char text[128];
@@ -152,7 +157,8 @@ void predictions(const live::State& state, live::Settings& settings, bool& chang
 }
 
 void statistics(const live::State& state) {
-    ImGui::Text("network %.1f  camera %.1f  window %.0f", state.network_fps, state.camera_fps, ImGui::GetIO().Framerate);
+    ImGui::Text("network %.1f  camera %.1f  window %.0f", state.network_fps, state.camera_fps,
+                ImGui::GetIO().Framerate);
     if (state.dropped > 0) {
         ImGui::TextDisabled("%lld camera frames dropped: the newest wins", static_cast<long long>(state.dropped));
     }
@@ -189,9 +195,10 @@ void help_window(ViewState& view) {
         ImGui::EndTable();
     }
     ImGui::Separator();
-    ImGui::TextUnformatted("Mouse: wheel zooms, drag moves; in the layer view a click chooses a map,\n"
-                           "and a click into the chosen map pins that position.\n"
-                           "Drop a video, a picture, a folder or an ONNX network onto the window.");
+    ImGui::TextUnformatted(
+        "Mouse: wheel zooms, drag moves; in the layer view a click chooses a map,\n"
+        "and a click into the chosen map pins that position.\n"
+        "Drop a video, a picture, a folder or an ONNX network onto the window.");
     ImGui::End();
 }
 
@@ -206,7 +213,9 @@ void line_at(const char* id, float y, const ImVec4& colour, const std::string& t
 
 }  // namespace
 
-float panel_width(const ViewState& view) { return view.panel ? base_width * scale() : 0; }
+float panel_width(const ViewState& view) {
+    return view.panel ? base_width * scale() : 0;
+}
 
 bool draw_overlay(const live::State& state, live::Settings& settings, ViewState& view, const Hover& hover) {
     bool changed = false;
@@ -279,9 +288,10 @@ bool draw_overlay(const live::State& state, live::Settings& settings, ViewState&
         line_at("notice", bottom, ImVec4(1, 1, 1, 1), "loading the network ...");
     } else if (view.hint) {
         line_at("hint", bottom, ImVec4(0.9F, 0.9F, 0.9F, 1),
-                state.slow_device ? "running on the CPU: expect a few frames a second; a GPU's driver makes it fluent.   "
-                                    "Up/Down layer, Left/Right channel, V view, F1 help"
-                                  : "Up/Down layer, Left/Right channel, V view, F1 help");
+                state.slow_device
+                    ? "running on the CPU: expect a few frames a second; a GPU's driver makes it fluent.   "
+                      "Up/Down layer, Left/Right channel, V view, F1 help"
+                    : "Up/Down layer, Left/Right channel, V view, F1 help");
     }
     return changed;
 }

@@ -25,7 +25,9 @@ Display::Display() {
     if (glfwVulkanSupported() == GLFW_FALSE) throw Error("no Vulkan driver that can show windows: use --headless");
 }
 
-Display::~Display() { glfwTerminate(); }
+Display::~Display() {
+    glfwTerminate();
+}
 
 std::vector<const char*> Display::instance_extensions() const {
     std::uint32_t count = 0;
@@ -43,7 +45,8 @@ Window::Window(const gpu::Device& device, int width, int height, const char* tit
     if (glfwCreateWindowSurface(device.instance(), window_, nullptr, &surface) != VK_SUCCESS) {
         throw Error("the display takes no Vulkan window: use --headless");
     }
-    surface_ = vk::UniqueSurfaceKHR(surface, vk::ObjectDestroy<vk::Instance, VULKAN_HPP_DEFAULT_DISPATCHER_TYPE>(device.instance()));
+    surface_ = vk::UniqueSurfaceKHR(
+        surface, vk::ObjectDestroy<vk::Instance, VULKAN_HPP_DEFAULT_DISPATCHER_TYPE>(device.instance()));
     if (device.physical().getSurfaceSupportKHR(device.queue_family(), *surface_) == VK_FALSE) {
         throw Error(device.info().name + " cannot show windows: choose another --device, or --headless");
     }
@@ -54,20 +57,20 @@ Window::Window(const gpu::Device& device, int width, int height, const char* tit
     });
     format_ = plain == formats.end() ? formats.at(0) : *plain;
 
-    const vk::AttachmentDescription attachment(
-        {}, format_.format, vk::SampleCountFlagBits::e1, vk::AttachmentLoadOp::eClear, vk::AttachmentStoreOp::eStore,
-        vk::AttachmentLoadOp::eDontCare, vk::AttachmentStoreOp::eDontCare, vk::ImageLayout::eUndefined,
-        vk::ImageLayout::ePresentSrcKHR);
+    const vk::AttachmentDescription attachment({}, format_.format, vk::SampleCountFlagBits::e1,
+                                               vk::AttachmentLoadOp::eClear, vk::AttachmentStoreOp::eStore,
+                                               vk::AttachmentLoadOp::eDontCare, vk::AttachmentStoreOp::eDontCare,
+                                               vk::ImageLayout::eUndefined, vk::ImageLayout::ePresentSrcKHR);
     const vk::AttachmentReference reference(0, vk::ImageLayout::eColorAttachmentOptimal);
     const vk::SubpassDescription subpass({}, vk::PipelineBindPoint::eGraphics, {}, reference);
-    const vk::SubpassDependency dependency(
-        VK_SUBPASS_EXTERNAL, 0, vk::PipelineStageFlagBits::eColorAttachmentOutput,
-        vk::PipelineStageFlagBits::eColorAttachmentOutput, {}, vk::AccessFlagBits::eColorAttachmentWrite);
+    const vk::SubpassDependency dependency(VK_SUBPASS_EXTERNAL, 0, vk::PipelineStageFlagBits::eColorAttachmentOutput,
+                                           vk::PipelineStageFlagBits::eColorAttachmentOutput, {},
+                                           vk::AccessFlagBits::eColorAttachmentWrite);
     render_pass_ = device.handle().createRenderPassUnique({{}, attachment, subpass, dependency});
     pool_ = device.handle().createCommandPoolUnique(
         {vk::CommandPoolCreateFlagBits::eResetCommandBuffer, device.queue_family()});
-    commands_ = std::move(
-        device.handle().allocateCommandBuffersUnique({*pool_, vk::CommandBufferLevel::ePrimary, 1}).front());
+    commands_ =
+        std::move(device.handle().allocateCommandBuffersUnique({*pool_, vk::CommandBufferLevel::ePrimary, 1}).front());
     acquired_ = device.handle().createSemaphoreUnique({});
     done_ = device.handle().createFenceUnique({vk::FenceCreateFlagBits::eSignaled});
     make_swapchain();
@@ -88,7 +91,9 @@ Window::~Window() {
     glfwDestroyWindow(window_);
 }
 
-bool Window::should_close() const { return glfwWindowShouldClose(window_) != GLFW_FALSE; }
+bool Window::should_close() const {
+    return glfwWindowShouldClose(window_) != GLFW_FALSE;
+}
 
 void Window::set_full_screen(bool wanted) {
     if (wanted == full_screen_) return;
@@ -116,7 +121,8 @@ void Window::make_swapchain() {
         int width = 0;
         int height = 0;
         glfwGetFramebufferSize(window_, &width, &height);
-        extent_.width = std::clamp(static_cast<std::uint32_t>(width), can.minImageExtent.width, can.maxImageExtent.width);
+        extent_.width =
+            std::clamp(static_cast<std::uint32_t>(width), can.minImageExtent.width, can.maxImageExtent.width);
         extent_.height =
             std::clamp(static_cast<std::uint32_t>(height), can.minImageExtent.height, can.maxImageExtent.height);
     }
@@ -154,8 +160,8 @@ bool Window::draw(const std::function<void(vk::CommandBuffer)>& before,
     int width = 0;
     int height = 0;
     glfwGetFramebufferSize(window_, &width, &height);
-    const bool resized = static_cast<std::uint32_t>(width) != extent_.width ||
-                         static_cast<std::uint32_t>(height) != extent_.height;
+    const bool resized =
+        static_cast<std::uint32_t>(width) != extent_.width || static_cast<std::uint32_t>(height) != extent_.height;
     if (!swapchain_ || resized) {
         {
             const std::lock_guard lock(device_.queue_mutex());
@@ -178,7 +184,8 @@ bool Window::draw(const std::function<void(vk::CommandBuffer)>& before,
     const vk::ClearValue background(vk::ClearColorValue(std::array<float, 4>{0.094F, 0.102F, 0.11F, 1.0F}));
     commands_->beginRenderPass({*render_pass_, *framebuffers_[index], {{0, 0}, extent_}, background},
                                vk::SubpassContents::eInline);
-    commands_->setViewport(0, vk::Viewport(0, 0, static_cast<float>(extent_.width), static_cast<float>(extent_.height), 0, 1));
+    commands_->setViewport(
+        0, vk::Viewport(0, 0, static_cast<float>(extent_.width), static_cast<float>(extent_.height), 0, 1));
     commands_->setScissor(0, vk::Rect2D({0, 0}, extent_));
     inside(*commands_);
     commands_->endRenderPass();

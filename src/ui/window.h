@@ -46,7 +46,8 @@ class Window {
 
     /// Draws one frame: `before` records outside of the render pass (uploads), `inside` within it.  Skips where the
     /// window is minimised; follows changes of its size.  Returns false where nothing was drawn.
-    bool draw(const std::function<void(vk::CommandBuffer)>& before, const std::function<void(vk::CommandBuffer)>& inside);
+    bool draw(const std::function<void(vk::CommandBuffer)>& before,
+              const std::function<void(vk::CommandBuffer)>& inside);
     /// Waits until the last frame is done.
     void wait() const;
 

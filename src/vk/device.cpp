@@ -41,11 +41,16 @@ vk::UniqueInstance make_instance(const DeviceOptions& options, void* next) {
 
 DeviceType type_of(vk::PhysicalDeviceType type) {
     switch (type) {
-        case vk::PhysicalDeviceType::eDiscreteGpu: return DeviceType::discrete;
-        case vk::PhysicalDeviceType::eIntegratedGpu: return DeviceType::integrated;
-        case vk::PhysicalDeviceType::eVirtualGpu: return DeviceType::virtual_gpu;
-        case vk::PhysicalDeviceType::eCpu: return DeviceType::cpu;
-        default: return DeviceType::other;
+        case vk::PhysicalDeviceType::eDiscreteGpu:
+            return DeviceType::discrete;
+        case vk::PhysicalDeviceType::eIntegratedGpu:
+            return DeviceType::integrated;
+        case vk::PhysicalDeviceType::eVirtualGpu:
+            return DeviceType::virtual_gpu;
+        case vk::PhysicalDeviceType::eCpu:
+            return DeviceType::cpu;
+        default:
+            return DeviceType::other;
     }
 }
 
@@ -61,9 +66,8 @@ DeviceInfo describe(vk::PhysicalDevice device) {
     info.type = type_of(properties.deviceType);
     info.api_version = properties.apiVersion;
     info.subgroup_size = core11.subgroupSize;
-    info.subgroup_broadcast =
-        (core11.subgroupSupportedStages & vk::ShaderStageFlagBits::eCompute) &&
-        (core11.subgroupSupportedOperations & vk::SubgroupFeatureFlagBits::eBallot);
+    info.subgroup_broadcast = (core11.subgroupSupportedStages & vk::ShaderStageFlagBits::eCompute) &&
+                              (core11.subgroupSupportedOperations & vk::SubgroupFeatureFlagBits::eBallot);
     const vk::PhysicalDeviceLimits& limits = properties.limits;
     info.limits.workgroup_invocations = limits.maxComputeWorkGroupInvocations;
     info.limits.workgroup_size = limits.maxComputeWorkGroupSize;
@@ -108,7 +112,8 @@ std::vector<Found> find_devices(vk::Instance instance) {
         if (device.getProperties().apiVersion < VK_API_VERSION_1_2) continue;
         found.push_back({device, describe(device)});
     }
-    std::stable_sort(found.begin(), found.end(), [](const Found& a, const Found& b) { return a.info.type < b.info.type; });
+    std::stable_sort(found.begin(), found.end(),
+                     [](const Found& a, const Found& b) { return a.info.type < b.info.type; });
     for (std::size_t i = 0; i < found.size(); ++i) found[i].info.index = static_cast<int>(i);
     return found;
 }
@@ -145,11 +150,16 @@ const Found& choose(const std::vector<Found>& found, const std::string& choice) 
 
 const char* to_string(DeviceType type) {
     switch (type) {
-        case DeviceType::discrete: return "discrete GPU";
-        case DeviceType::integrated: return "integrated GPU";
-        case DeviceType::virtual_gpu: return "virtual GPU";
-        case DeviceType::cpu: return "CPU";
-        case DeviceType::other: break;
+        case DeviceType::discrete:
+            return "discrete GPU";
+        case DeviceType::integrated:
+            return "integrated GPU";
+        case DeviceType::virtual_gpu:
+            return "virtual GPU";
+        case DeviceType::cpu:
+            return "CPU";
+        case DeviceType::other:
+            break;
     }
     return "other";
 }

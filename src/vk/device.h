@@ -17,12 +17,12 @@ struct Limits {
     std::uint32_t workgroup_invocations = 128;
     std::array<std::uint32_t, 3> workgroup_size{128, 128, 64};
     std::array<std::uint32_t, 3> workgroup_count{65535, 65535, 65535};
-    std::uint32_t shared_memory = 16384;               // bytes a workgroup
-    std::uint32_t storage_buffers = 4;                 // a shader stage
-    std::uint32_t push_constants = 128;                // bytes
+    std::uint32_t shared_memory = 16384;                   // bytes a workgroup
+    std::uint32_t storage_buffers = 4;                     // a shader stage
+    std::uint32_t push_constants = 128;                    // bytes
     std::uint64_t storage_range = std::uint64_t{1} << 27;  // bytes of one storage buffer binding
-    std::uint64_t storage_alignment = 256;             // bytes, of a binding's offset, texel buffers too
-    std::uint32_t texel_elements = 65536;              // of one texel buffer binding
+    std::uint64_t storage_alignment = 256;                 // bytes, of a binding's offset, texel buffers too
+    std::uint32_t texel_elements = 65536;                  // of one texel buffer binding
     std::uint64_t allocation = std::uint64_t{1} << 30;     // bytes of one allocation
 
     /// Vulkan 1.2's guaranteed minima (the member initialisers above).
@@ -40,8 +40,8 @@ struct DeviceInfo {
     std::uint32_t api_version = 0;
     std::uint32_t subgroup_size = 1;
     bool subgroup_broadcast = false;  // subgroupBroadcast in compute shaders
-    bool half_precision = false;  // float16 arithmetic and 16-bit storage
-    std::uint64_t memory = 0;     // bytes of the largest device-local heap
+    bool half_precision = false;      // float16 arithmetic and 16-bit storage
+    std::uint64_t memory = 0;         // bytes of the largest device-local heap
     Limits limits;
     std::string key;  // identifies device and driver version, for caches on disk
 };

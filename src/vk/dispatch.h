@@ -23,11 +23,19 @@ struct Binding {
     bool write = false;
     bool texels = false;  // a uniform texel buffer of float32 instead of a storage buffer
 };
-inline Binding in(const Slice& slice) { return {slice, true, false}; }
+inline Binding in(const Slice& slice) {
+    return {slice, true, false};
+}
 /// Read as texels: some CPU drivers gather those by one instruction, and storage buffers by a loop.
-inline Binding in_texels(const Slice& slice) { return {slice, true, false, true}; }
-inline Binding out(const Slice& slice) { return {slice, false, true}; }
-inline Binding in_out(const Slice& slice) { return {slice, true, true}; }
+inline Binding in_texels(const Slice& slice) {
+    return {slice, true, false, true};
+}
+inline Binding out(const Slice& slice) {
+    return {slice, false, true};
+}
+inline Binding in_out(const Slice& slice) {
+    return {slice, true, true};
+}
 
 /// Workgroups to run; origin and size of the grid.
 using Groups = std::array<std::uint32_t, 3>;
@@ -39,9 +47,9 @@ struct Dispatch {
     std::array<std::byte, 128> push{};     // at most 128 bytes (Vulkan's minimum)
     std::uint32_t push_bytes = 0;
     Groups groups{1, 1, 1};
-    double flops = 0;  // arithmetic of the whole grid, for cutting segments and for the bench
-    double bytes = 0;  // memory that must at least move
-    std::string label; // what a person calls it, e.g. "conv1 forward"
+    double flops = 0;   // arithmetic of the whole grid, for cutting segments and for the bench
+    double bytes = 0;   // memory that must at least move
+    std::string label;  // what a person calls it, e.g. "conv1 forward"
 
     template <typename T>
     void set_push(const T& values) {
@@ -74,8 +82,7 @@ inline std::uint32_t workgroup_size(const DeviceInfo& device) {
 /// follow.
 template <typename Push>
 Dispatch linear_dispatch(const DeviceInfo& device, std::string_view shader, std::uint64_t items, const Push& push,
-                         std::vector<Binding> bindings, std::string label,
-                         std::vector<std::uint32_t> constants = {}) {
+                         std::vector<Binding> bindings, std::string label, std::vector<std::uint32_t> constants = {}) {
     Dispatch dispatch;
     dispatch.shader = shader;
     const std::uint32_t size = workgroup_size(device);

@@ -16,7 +16,9 @@ Buffer::Buffer(const Device& device, std::uint64_t bytes, MemoryUse use) : bytes
     using Property = vk::MemoryPropertyFlagBits;
     try {
         buffer_ = device.handle().createBufferUnique(
-            {{}, bytes_, Usage::eStorageBuffer | Usage::eUniformTexelBuffer | Usage::eTransferSrc | Usage::eTransferDst});
+            {{},
+             bytes_,
+             Usage::eStorageBuffer | Usage::eUniformTexelBuffer | Usage::eTransferSrc | Usage::eTransferDst});
         const vk::MemoryRequirements needs = device.handle().getBufferMemoryRequirements(*buffer_);
         std::uint32_t type = 0;
         bool map = true;

@@ -58,7 +58,9 @@ Pipelines::Pipelines(const Device& device, std::filesystem::path folder) : devic
     cache_ = device.handle().createPipelineCacheUnique({{}, data.size(), data.data()});
 }
 
-Pipelines::~Pipelines() { save(); }
+Pipelines::~Pipelines() {
+    save();
+}
 
 std::size_t Pipelines::count() const {
     const std::lock_guard lock(mutex_);
@@ -73,8 +75,7 @@ const Pipeline& Pipelines::get(std::string_view shader, const std::vector<std::u
     if (const auto it = made_.find(key); it != made_.end()) return it->second->view;
 
     const auto all = embedded_shaders();
-    const auto found =
-        std::find_if(all.begin(), all.end(), [&](const EmbeddedShader& e) { return e.name == shader; });
+    const auto found = std::find_if(all.begin(), all.end(), [&](const EmbeddedShader& e) { return e.name == shader; });
     if (found == all.end()) throw Error("no shader named " + std::string(shader));
 
     const vk::Device handle = device_.handle();
@@ -95,11 +96,11 @@ const Pipeline& Pipelines::get(std::string_view shader, const std::vector<std::u
     const vk::PipelineShaderStageCreateInfo stage({}, vk::ShaderStageFlagBits::eCompute, *made->module, "main",
                                                   &special);
     // Long dispatches are cut by their base group.
-    made->pipeline = handle
-                         .createComputePipelineUnique(
-                             *cache_, vk::ComputePipelineCreateInfo(vk::PipelineCreateFlagBits::eDispatchBase, stage,
-                                                                    *made->layout))
-                         .value;
+    made->pipeline =
+        handle
+            .createComputePipelineUnique(
+                *cache_, vk::ComputePipelineCreateInfo(vk::PipelineCreateFlagBits::eDispatchBase, stage, *made->layout))
+            .value;
     made->view = {*made->pipeline, *made->layout, *made->bindings};
     return made_.emplace(std::move(key), std::move(made)).first->second->view;
 }

@@ -29,7 +29,9 @@ class Hazards {
             });
         });
     }
-    void add(const std::vector<Binding>& bindings) { touched_.insert(touched_.end(), bindings.begin(), bindings.end()); }
+    void add(const std::vector<Binding>& bindings) {
+        touched_.insert(touched_.end(), bindings.begin(), bindings.end());
+    }
     void clear() { touched_.clear(); }
 
   private:
@@ -76,8 +78,8 @@ Recording::Recording(const Device& device, Pipelines& pipelines, std::vector<Ste
         if (step.dispatch.shader.empty()) continue;
         if (step.dispatch.bindings.size() > 4) throw Error(step.dispatch.label + " binds more than four buffers");
         for (const Binding& binding : step.dispatch.bindings) {
-            const std::uint64_t most = binding.texels ? std::uint64_t{4} * device.limits().texel_elements
-                                                      : device.limits().storage_range;
+            const std::uint64_t most =
+                binding.texels ? std::uint64_t{4} * device.limits().texel_elements : device.limits().storage_range;
             if (binding.slice.bytes > most) {
                 throw Error(step.dispatch.label + " needs " + std::to_string(binding.slice.bytes >> 20) +
                             " MiB in one binding, more than " + device.info().name +
@@ -94,8 +96,7 @@ Recording::Recording(const Device& device, Pipelines& pipelines, std::vector<Ste
         sets_.emplace_back();
         const Dispatch& dispatch = step.dispatch;
         if (dispatch.shader.empty()) continue;
-        sets_.back() =
-            device.handle().allocateDescriptorSets({*descriptors_, pipeline_of(dispatch).bindings}).front();
+        sets_.back() = device.handle().allocateDescriptorSets({*descriptors_, pipeline_of(dispatch).bindings}).front();
         std::array<vk::DescriptorBufferInfo, 4> infos;
         std::array<vk::BufferView, 4> views;
         std::vector<vk::WriteDescriptorSet> writes;
@@ -115,8 +116,8 @@ Recording::Recording(const Device& device, Pipelines& pipelines, std::vector<Ste
         device.handle().updateDescriptorSets(writes, {});
     }
     for (const Step& step : steps_) {
-        step_ms_.push_back(
-            1e-6 * std::max(step.dispatch.flops / options_.gflops, step.dispatch.bytes / options_.gbytes));
+        step_ms_.push_back(1e-6 *
+                           std::max(step.dispatch.flops / options_.gflops, step.dispatch.bytes / options_.gbytes));
     }
     record();
 }
@@ -185,8 +186,8 @@ void Recording::record() {
     commands_ = device_.handle().allocateCommandBuffersUnique({*pool_, vk::CommandBufferLevel::ePrimary, count});
     for (std::uint32_t s = 0; s < count; ++s) {
         const vk::CommandBuffer commands = *commands_[s];
-        Segment segment{commands, steps_[plan[s].front().step].stage, steps_[plan[s].front().step].dispatch.label, {},
-                        0};
+        Segment segment{
+            commands, steps_[plan[s].front().step].stage, steps_[plan[s].front().step].dispatch.label, {}, 0};
         commands.begin(vk::CommandBufferBeginInfo{});
         if (queries_) {
             commands.resetQueryPool(*queries_, 2 * s, 2);
@@ -243,9 +244,9 @@ std::vector<SegmentTime> Recording::times() const {
     std::vector<SegmentTime> result;
     if (!queries_ || segments_.empty()) return result;
     std::vector<std::uint64_t> values(2 * segments_.size());
-    const vk::Result status = device_.handle().getQueryPoolResults(
-        *queries_, 0, static_cast<std::uint32_t>(values.size()), 8 * values.size(), values.data(), 8,
-        vk::QueryResultFlagBits::e64);
+    const vk::Result status =
+        device_.handle().getQueryPoolResults(*queries_, 0, static_cast<std::uint32_t>(values.size()), 8 * values.size(),
+                                             values.data(), 8, vk::QueryResultFlagBits::e64);
     if (status != vk::Result::eSuccess) return result;
     const double ms = device_.timestamp_ns() * 1e-6;
     for (std::size_t i = 0; i < segments_.size(); ++i) {
@@ -290,6 +291,8 @@ void Scheduler::wait(Ticket ticket) const {
     }
 }
 
-bool Scheduler::done(Ticket ticket) const { return device_.handle().getSemaphoreCounterValue(*timeline_) >= ticket; }
+bool Scheduler::done(Ticket ticket) const {
+    return device_.handle().getSemaphoreCounterValue(*timeline_) >= ticket;
+}
 
 }  // namespace deconv::gpu

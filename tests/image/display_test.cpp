@@ -63,10 +63,10 @@ TEST_P(DisplayModes, FactorsAndTheOrderOfColours) {
             }
             MappingRun run(what);
             run.run(to_floats(r0.data));
-            expect_picture(run.picture(),
-                           reference::display(r0, GetParam().reference, rule, preprocessing, {0, 0, 30, 40},
-                                              GetParam().blur),
-                           bgr ? "bgr" : "rgb");
+            expect_picture(
+                run.picture(),
+                reference::display(r0, GetParam().reference, rule, preprocessing, {0, 0, 30, 40}, GetParam().blur),
+                bgr ? "bgr" : "rgb");
         }
     }
 }

@@ -18,9 +18,8 @@ image::Preprocessing preprocessing_of(const reference::Preprocessing& from) {
 }
 
 reference::Fit reference_fit(image::Fit fit) {
-    return fit == image::Fit::crop
-               ? reference::Fit::crop
-               : (fit == image::Fit::stretch ? reference::Fit::stretch : reference::Fit::letterbox);
+    return fit == image::Fit::crop ? reference::Fit::crop
+                                   : (fit == image::Fit::stretch ? reference::Fit::stretch : reference::Fit::letterbox);
 }
 
 constexpr std::array fits = {image::Fit::crop, image::Fit::stretch, image::Fit::letterbox};
@@ -30,8 +29,8 @@ std::vector<float> fitted(const std::vector<std::uint8_t>& rgba, const Sizes& s,
                           const image::Preprocessing& preprocessing, int channels = 3) {
     const gpu::Buffer picture = on_device(rgba);
     // What was there before must be written over, bars too.
-    const gpu::Buffer input = on_device(
-        std::vector<float>(static_cast<std::size_t>(channels * s.input_width * s.input_height), 1e6F));
+    const gpu::Buffer input =
+        on_device(std::vector<float>(static_cast<std::size_t>(channels * s.input_width * s.input_height), 1e6F));
     const image::Placement placement = image::place(fit, s.width, s.height, s.input_width, s.input_height);
     run_steps({image::fit_step(engine().device.info(), {picture.slice(), s.width, s.height}, placement, preprocessing,
                                input.slice(), s.input_width, s.input_height, channels)});
@@ -60,9 +59,9 @@ TEST_P(FitSizes, AsTheReference) {
         for (const reference::Preprocessing& preprocessing : {imagenet, caffe, plain}) {
             const reference::Tensor should = reference::fit(rgba, s.width, s.height, reference_fit(fit), s.input_width,
                                                             s.input_height, preprocessing);
-            expect_near(fitted(rgba, s, fit, preprocessing_of(preprocessing)), should.data,
-                        "fit " + std::to_string(static_cast<int>(fit)) + ", range " +
-                            std::to_string(preprocessing.range));
+            expect_near(
+                fitted(rgba, s, fit, preprocessing_of(preprocessing)), should.data,
+                "fit " + std::to_string(static_cast<int>(fit)) + ", range " + std::to_string(preprocessing.range));
         }
     }
 }
@@ -131,10 +130,9 @@ TEST(Compose, DrawsIntoABoxAndNowhereElse) {
                                        {canvas.slice(), canvas_width, canvas_height}, box, background)});
         const std::vector<std::uint32_t> drawn = from_device<std::uint32_t>(canvas.slice());
         const reference::Preprocessing bytes{false, 255, {0, 0, 0}, {1, 1, 1}};
-        const reference::Tensor should = reference::fit(rgba, s.width, s.height, reference::Fit::letterbox, box.width,
-                                                        box.height, bytes);
-        const image::Placement place =
-            image::place(image::Fit::letterbox, s.width, s.height, box.width, box.height);
+        const reference::Tensor should =
+            reference::fit(rgba, s.width, s.height, reference::Fit::letterbox, box.width, box.height, bytes);
+        const image::Placement place = image::place(image::Fit::letterbox, s.width, s.height, box.width, box.height);
         for (int y = 0; y < canvas_height; ++y) {
             for (int x = 0; x < canvas_width; ++x) {
                 const std::uint32_t pixel = drawn[static_cast<std::size_t>(y * canvas_width + x)];
@@ -151,8 +149,7 @@ TEST(Compose, DrawsIntoABoxAndNowhereElse) {
                     continue;
                 }
                 for (int c = 0; c < 3; ++c) {
-                    const double expected =
-                        should.data[static_cast<std::size_t>((c * box.height + v) * box.width + u)];
+                    const double expected = should.data[static_cast<std::size_t>((c * box.height + v) * box.width + u)];
                     ASSERT_NEAR(pixel >> (8 * c) & 255U, expected, 0.51) << x << "," << y;
                 }
             }

@@ -59,9 +59,15 @@ inline reference::Tensor sparse_signal(int width, int height, unsigned seed, dou
     return r0;
 }
 
-inline std::vector<float> to_floats(const std::vector<double>& values) { return {values.begin(), values.end()}; }
+inline std::vector<float> to_floats(const std::vector<double>& values) {
+    return {values.begin(), values.end()};
+}
 
-inline nn::ResolvedSelection whole_map() { return {nn::Selection::all, 0, 0, 0, 0, 0, {}}; }
-inline nn::ResolvedSelection only_place(int place) { return {0, 2, place, 0, 0, 0, {}}; }
+inline nn::ResolvedSelection whole_map() {
+    return {nn::Selection::all, 0, 0, 0, 0, 0, {}};
+}
+inline nn::ResolvedSelection only_place(int place) {
+    return {0, 2, place, 0, 0, 0, {}};
+}
 
 }  // namespace deconv::testing

@@ -10,7 +10,7 @@ class BadInput : public ::testing::Test {
   protected:
     /// What is said of a run with the colour model; nothing is left where it ran.
     std::string refusal(Arguments more, const std::map<std::string, std::string>& environment = {}) {
-        Arguments arguments{"--model", model_};
+        Arguments arguments{"--headless", "--model", model_};
         arguments.insert(arguments.end(), more.begin(), more.end());
         const TempDir here;
         std::string said = failure(arguments, 1, {here.path(), environment});

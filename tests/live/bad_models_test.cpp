@@ -12,9 +12,8 @@ class BadModel : public ::testing::Test {
   protected:
     /// What is said of a model; nothing is left where the pictures would be.
     std::string refusal(const std::string& model, Arguments more = {}) {
-        Arguments arguments{"--model",  model,      "--size",   "8",
-                            "--input",  "demo",     "--frames", "1",
-                            "--record", "out.mkv", "--snapshot", "out.png"};
+        Arguments arguments{"--model",  model, "--size",   "8",       "--input",    "demo",
+                            "--frames", "1",   "--record", "out.mkv", "--snapshot", "out.png"};
         arguments.insert(arguments.end(), more.begin(), more.end());
         const TempDir here;
         std::string said = failure(arguments, 1, {here.path(), {}});
@@ -97,7 +96,8 @@ TEST_F(BadModel, WeightsOutsideOfItsFolder) {
     const TempDir elsewhere;
     write_file(elsewhere / "weights.bin", FileBytes(36));
     for (const std::string& location :
-         {elsewhere / "weights.bin", "../" + std::filesystem::path(elsewhere.path()).filename().string() + "/weights.bin"}) {
+         {elsewhere / "weights.bin",
+          "../" + std::filesystem::path(elsewhere.path()).filename().string() + "/weights.bin"}) {
         onnx::ModelProto model = colour_model();
         auto& weights = *model.mutable_graph()->mutable_initializer(0);
         weights.clear_float_data();

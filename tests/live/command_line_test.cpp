@@ -14,9 +14,9 @@ TEST(CommandLine, VersionIsOneLine) {
 TEST(CommandLine, HelpNamesEveryOption) {
     const Outcome outcome = run_well({"--help"});
     for (const char* option :
-         {"camera",  "input",    "model",    "size",   "fit",         "layer",  "channel", "projection", "start",
-          "rule",    "lrn",      "display",  "blur",   "headless",    "frames", "record",  "snapshot",   "raw",
-          "device",  "limits",   "json",     "version", "activations", "list-devices", "list-models", "list-layers"}) {
+         {"camera", "input",  "model",   "size",    "fit",         "layer",        "channel",     "projection", "start",
+          "rule",   "lrn",    "display", "blur",    "headless",    "frames",       "record",      "snapshot",   "raw",
+          "device", "limits", "json",    "version", "activations", "list-devices", "list-models", "list-layers"}) {
         EXPECT_CONTAINS(outcome.out, std::string("--") + option);
     }
     EXPECT_EQ(outcome.err, "");
@@ -39,31 +39,24 @@ TEST_P(WrongCommandLine, ExitsWith2AndNamesIt) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, WrongCommandLine,
-    ::testing::Values(Wrong{"UnknownOption", {"--no-such-option"}, "--no-such-option"},
-                      Wrong{"StrayWord", {"photo.jpg"}, "photo.jpg"},
-                      Wrong{"MissingValue", {"--model"}, "--model"},
-                      Wrong{"CameraAndInput", {"--camera", "0", "--input", "demo"}, "--camera"},
-                      Wrong{"Fit", {"--fit", "squeeze"}, "crop, stretch, letterbox"},
-                      Wrong{"FitNumber", {"--fit", "1"}, "--fit"},
-                      Wrong{"Rule", {"--rule", "guide"}, "deconv, guided, gradient"},
-                      Wrong{"Lrn", {"--lrn", "none"}, "identity, derivative"},
-                      Wrong{"Display", {"--display", "grey"}, "signed, positive, norm, range"},
-                      Wrong{"Start", {"--start", "two"}, "--start"},
-                      Wrong{"Limits", {"--limits", "maximum"}, "minimum"},
-                      Wrong{"FramesZero", {"--frames", "0"}, "--frames"},
-                      Wrong{"FramesWord", {"--frames", "ten"}, "--frames"},
-                      Wrong{"FramesNegative", {"--frames", "-3"}, "--frames"},
-                      Wrong{"Blur", {"--blur", "-1"}, "--blur"},
-                      Wrong{"SizeZero", {"--size", "0"}, "--size"},
-                      Wrong{"SizeWord", {"--size", "big"}, "--size big"},
-                      Wrong{"SizeHalf", {"--size", "32x"}, "--size 32x"},
-                      Wrong{"SizeLong", {"--size", "99999999999"}, "--size"},
-                      Wrong{"SizeNegative", {"--size=-32x32"}, "--size"},
-                      Wrong{"SizeThree", {"--size", "32x32x32"}, "--size"},
-                      Wrong{"Projection", {"--projection", "most"}, "--projection most"},
-                      Wrong{"PositionHalf", {"--projection", "3,"}, "--projection"},
-                      Wrong{"PositionNegative", {"--projection=-1,2"}, "--projection"},
-                      Wrong{"PositionSecondNegative", {"--projection", "1,-2"}, "--projection"}),
+    ::testing::Values(
+        Wrong{"UnknownOption", {"--no-such-option"}, "--no-such-option"},
+        Wrong{"StrayWord", {"photo.jpg"}, "photo.jpg"}, Wrong{"MissingValue", {"--model"}, "--model"},
+        Wrong{"CameraAndInput", {"--camera", "0", "--input", "demo"}, "--camera"},
+        Wrong{"Fit", {"--fit", "squeeze"}, "crop, stretch, letterbox"}, Wrong{"FitNumber", {"--fit", "1"}, "--fit"},
+        Wrong{"Rule", {"--rule", "guide"}, "deconv, guided, gradient"},
+        Wrong{"Lrn", {"--lrn", "none"}, "identity, derivative"},
+        Wrong{"Display", {"--display", "grey"}, "signed, positive, norm, range"},
+        Wrong{"Start", {"--start", "two"}, "--start"}, Wrong{"Limits", {"--limits", "maximum"}, "minimum"},
+        Wrong{"FramesZero", {"--frames", "0"}, "--frames"}, Wrong{"FramesWord", {"--frames", "ten"}, "--frames"},
+        Wrong{"FramesNegative", {"--frames", "-3"}, "--frames"}, Wrong{"Blur", {"--blur", "-1"}, "--blur"},
+        Wrong{"SizeZero", {"--size", "0"}, "--size"}, Wrong{"SizeWord", {"--size", "big"}, "--size big"},
+        Wrong{"SizeHalf", {"--size", "32x"}, "--size 32x"}, Wrong{"SizeLong", {"--size", "99999999999"}, "--size"},
+        Wrong{"SizeNegative", {"--size=-32x32"}, "--size"}, Wrong{"SizeThree", {"--size", "32x32x32"}, "--size"},
+        Wrong{"Projection", {"--projection", "most"}, "--projection most"},
+        Wrong{"PositionHalf", {"--projection", "3,"}, "--projection"},
+        Wrong{"PositionNegative", {"--projection=-1,2"}, "--projection"},
+        Wrong{"PositionSecondNegative", {"--projection", "1,-2"}, "--projection"}),
     [](const auto& test) { return test.param.what; });
 
 TEST(Lists, DevicesAsTableAndJson) {

@@ -171,9 +171,10 @@ struct Film {
     std::string rate;
 };
 inline Film probe(const std::string& path) {
-    const std::string text = output_of("ffprobe -v error -count_frames -select_streams v -of json -show_entries "
-                                       "stream=width,height,r_frame_rate,nb_read_frames '" +
-                                       path + "' 2>/dev/null");
+    const std::string text = output_of(
+        "ffprobe -v error -count_frames -select_streams v -of json -show_entries "
+        "stream=width,height,r_frame_rate,nb_read_frames '" +
+        path + "' 2>/dev/null");
     const Json json = Json::parse(text, nullptr, false);
     if (!json.is_object() || json.value("streams", Json::array()).empty()) return {};
     const Json& stream = json["streams"][0];

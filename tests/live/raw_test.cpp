@@ -27,7 +27,9 @@ class Raw : public ::testing::Test {
   protected:
     /// Runs on the input and gives R₀.
     Values raw(Arguments arguments) {
-        const Arguments fixed{"--model",        model_, "--input", input_,      "--raw", folder_ / "raw.npy",
+        const Arguments fixed{"--model",       model_,
+                              "--input",       input_,
+                              "--raw",         folder_ / "raw.npy",
                               "--activations", folder_ / "activations.npy"};
         arguments.insert(arguments.begin(), fixed.begin(), fixed.end());
         json_ = run_json(arguments);

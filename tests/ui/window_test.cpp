@@ -60,7 +60,9 @@ class Screen {
 };
 
 /// The part of the window right of the controls.
-cv::Mat stage(const cv::Mat& screen) { return screen(cv::Rect(360, 40, 900, 600)); }
+cv::Mat stage(const cv::Mat& screen) {
+    return screen(cv::Rect(360, 40, 900, 600));
+}
 
 double variety(const cv::Mat& picture) {
     cv::Scalar mean;
@@ -85,7 +87,8 @@ class LiveWindow : public ::testing::Test {
         }
         screen_.emplace();
         place_.folder = folder_.path();
-        place_.environment = {{"DISPLAY", screen_->name()}, {"XDG_CACHE_HOME", folder_ / "cache"}, {"DECONV_VALIDATION", "1"}};
+        place_.environment = {
+            {"DISPLAY", screen_->name()}, {"XDG_CACHE_HOME", folder_ / "cache"}, {"DECONV_VALIDATION", "1"}};
     }
 
     bool shows_pictures() const {
@@ -95,7 +98,8 @@ class LiveWindow : public ::testing::Test {
     std::vector<std::string> files(const std::string& extension) const {
         std::vector<std::string> found;
         for (const auto& entry : std::filesystem::directory_iterator(folder_.path())) {
-            if (entry.path().extension() == extension && entry.path().filename().string().rfind("deconv-live-", 0) == 0) {
+            if (entry.path().extension() == extension &&
+                entry.path().filename().string().rfind("deconv-live-", 0) == 0) {
                 found.push_back(entry.path());
             }
         }
@@ -116,7 +120,8 @@ TEST_F(LiveWindow, ShowsTheDemoAndEveryView) {
         EXPECT_TRUE(eventually(
             [&] {
                 const cv::Mat now = screen_->picture(folder_);
-                return cv::norm(stage(now), stage(before), cv::NORM_L1) / static_cast<double>(stage(now).total() * 3) > 4;
+                return cv::norm(stage(now), stage(before), cv::NORM_L1) / static_cast<double>(stage(now).total() * 3) >
+                       4;
             },
             20))
             << "nothing changed on the way to the view: " << view;

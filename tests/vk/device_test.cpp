@@ -93,7 +93,8 @@ TEST(Devices, AreChosenByIndexAndByPartOfTheName) {
 
 TEST(Devices, ThatAreNotThereAreRefusedNamingThoseThatAre) {
     const std::vector<gpu::DeviceInfo> devices = gpu::list_devices();
-    for (const std::string& choice : {std::to_string(devices.size()), std::string("99999999999"), std::string("abacus")}) {
+    for (const std::string& choice :
+         {std::to_string(devices.size()), std::string("99999999999"), std::string("abacus")}) {
         const std::string said = error_of([&] { const gpu::Device device(choosing(choice)); });
         EXPECT_HAS(said, choice);
         for (const gpu::DeviceInfo& device : devices) EXPECT_HAS(said, device.name);
@@ -125,9 +126,7 @@ TEST(Devices, PretendTheMinimum) {
 }
 
 TEST(Devices, MemoryOfAnImpossibleKindIsRefused) {
-    EXPECT_HAS(error_of([] {
-                   engine().device.memory_type(0, vk::MemoryPropertyFlagBits::eDeviceLocal, {});
-               }),
+    EXPECT_HAS(error_of([] { engine().device.memory_type(0, vk::MemoryPropertyFlagBits::eDeviceLocal, {}); }),
                engine().device.info().name);
 }
 

@@ -88,8 +88,8 @@ TEST(Arena, SlicesAreAlignedAndApart) {
         }
         slices.push_back(slice);
     }
-    const std::uint64_t total =
-        std::accumulate(slices.begin(), slices.end(), std::uint64_t{0}, [](auto sum, auto& s) { return sum + s.bytes; });
+    const std::uint64_t total = std::accumulate(slices.begin(), slices.end(), std::uint64_t{0},
+                                                [](auto sum, auto& s) { return sum + s.bytes; });
     EXPECT_GE(arena.bytes(), total);
 }
 

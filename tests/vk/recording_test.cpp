@@ -16,7 +16,9 @@ Recording recorded(std::vector<gpu::Step> steps, double segment_ms = 5) {
     return {engine().device, engine().pipelines, std::move(steps), options};
 }
 
-void run(const Recording& recording) { engine().scheduler.wait(engine().scheduler.submit(recording)); }
+void run(const Recording& recording) {
+    engine().scheduler.wait(engine().scheduler.submit(recording));
+}
 
 std::vector<float> counted(std::size_t count) {
     std::vector<float> values(count);
@@ -33,7 +35,8 @@ class Chain : public ::testing::Test {
         std::vector<gpu::Step> steps;
         for (int i = 0; i < length; ++i) {
             const bool even = i % 2 == 0;
-            steps.push_back(affine((even ? a_ : b_).slice(), add_one_.slice(), (even ? b_ : a_).slice(), "test", cost_ms));
+            steps.push_back(
+                affine((even ? a_ : b_).slice(), add_one_.slice(), (even ? b_ : a_).slice(), "test", cost_ms));
         }
         return steps;
     }
@@ -107,7 +110,9 @@ TEST_F(Chain, CopiesWaitAndAreWaitedFor) {
 
 TEST_F(Chain, PartsOfOneBufferThatOverlap) {
     const gpu::Buffer buffer = on_device(std::vector<float>(4096, 0));
-    const auto floats = [&](std::uint64_t from, std::uint64_t count) { return buffer.slice().part(4 * from, 4 * count); };
+    const auto floats = [&](std::uint64_t from, std::uint64_t count) {
+        return buffer.slice().part(4 * from, 4 * count);
+    };
     run(recorded({fill(floats(0, 1024), 1), fill(floats(512, 1024), 2), fill(floats(1024, 1024), 3),
                   copy(floats(512, 512), floats(3072, 512)), fill(floats(512, 256), 4)}));
     const std::vector<float> values = from_device(buffer.slice());

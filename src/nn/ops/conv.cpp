@@ -52,9 +52,7 @@ class ConvOperator : public Operator {
         return field;
     }
 
-    std::int64_t parameters() const override {
-        return elements(weights_.shape) + (bias_ ? elements(bias_->shape) : 0);
-    }
+    std::int64_t parameters() const override { return elements(weights_.shape) + (bias_ ? elements(bias_->shape) : 0); }
 
   private:
     ConvolutionTask task_of(Direction direction, const gpu::Slice& source, const gpu::Slice& destination) const {

@@ -55,16 +55,15 @@ void DirectConvolution::emit(Emitter& emitter, const ConvolutionTask& task) cons
 
     // Places of one phase; see the shader.
     const std::int64_t phases = forward ? 1 : c.stride_y * c.stride_x;
-    const std::int64_t places = forward ? c.out_height * c.out_width
-                                        : ((c.in_height + c.stride_y - 1) / c.stride_y) *
-                                              ((c.in_width + c.stride_x - 1) / c.stride_x);
+    const std::int64_t places =
+        forward ? c.out_height * c.out_width
+                : ((c.in_height + c.stride_y - 1) / c.stride_y) * ((c.in_width + c.stride_x - 1) / c.stride_x);
     // Four places an invocation reuse each weight four times; small maps would leave a GPU idle that way.
     const bool wide = block == 4 || cpu || places * c.groups * blocks * task.images >= std::int64_t{1} << 17;
     const std::int64_t pixels = wide ? 4 : 1;
     const std::string layout = (forward ? "direct forward " : "direct reverse ") + std::to_string(block);
-    const gpu::Slice weights = emitter.constant(*task.weights, layout, [&] {
-        return pack(c, *task.weights->floats, task.direction, block);
-    });
+    const gpu::Slice weights =
+        emitter.constant(*task.weights, layout, [&] { return pack(c, *task.weights->floats, task.direction, block); });
     const gpu::Slice bias = task.bias != nullptr ? emitter.constant(*task.bias) : emitter.unused();
 
     // Weights handed round a subgroup: where a workgroup is exactly one.  The variant for eight reads texel buffers.
@@ -99,8 +98,9 @@ void DirectConvolution::emit(Emitter& emitter, const ConvolutionTask& task) cons
                            i(c.stride_y), i(c.stride_x), i(c.pad_y), i(c.pad_x), i(c.dilation_y), i(c.dilation_x),
                            task.bias != nullptr ? 1U : 0U, task.accumulate ? 1U : 0U,
                            task.activation == Activation::relu ? 1U : 0U});
-    dispatch.groups = {gpu::divide_up(static_cast<std::uint64_t>(places), workgroup * static_cast<std::uint64_t>(pixels)),
-                       u(c.groups * blocks), u(task.images * phases)};
+    dispatch.groups = {
+        gpu::divide_up(static_cast<std::uint64_t>(places), workgroup * static_cast<std::uint64_t>(pixels)),
+        u(c.groups * blocks), u(task.images * phases)};
     dispatch.flops = c.flops() * static_cast<double>(task.images);
     dispatch.bytes = static_cast<double>(task.source.bytes + task.destination.bytes + weights.bytes);
     dispatch.label = task.label;

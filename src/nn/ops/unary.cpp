@@ -12,8 +12,7 @@ enum class Function : std::uint32_t { relu, leaky_relu, clip_rectifier, clip, si
 
 class UnaryOperator : public Operator {
   public:
-    UnaryOperator(const NodeContext& context, Function function, float a, float b)
-        : function_(function), a_(a), b_(b) {
+    UnaryOperator(const NodeContext& context, Function function, float a, float b) : function_(function), a_(a), b_(b) {
         name_ = context.node.name;
         outputs_ = {context.shapes.at(0)};
     }
@@ -55,8 +54,12 @@ class UnaryOperator : public Operator {
             float a, b;
             std::uint32_t accumulate;
         };
-        const Push push{static_cast<std::uint32_t>(count), static_cast<std::uint32_t>(first),
-                        static_cast<std::uint32_t>(elements(outputs_[0])), a_, b_, accumulate ? 1U : 0U};
+        const Push push{static_cast<std::uint32_t>(count),
+                        static_cast<std::uint32_t>(first),
+                        static_cast<std::uint32_t>(elements(outputs_[0])),
+                        a_,
+                        b_,
+                        accumulate ? 1U : 0U};
         emitter.emit(linear_dispatch(emitter, shader, static_cast<std::uint64_t>(count), push, std::move(bindings),
                                      name_, {static_cast<std::uint32_t>(function_), static_cast<std::uint32_t>(rule)}));
     }
