@@ -1,13 +1,16 @@
 // deconv-live: shows what a convolutional network sees.  The command line.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
 
 #include "base/error.h"
+#include "live/choices.h"
 #include "live/headless.h"
 #include "live/listing.h"
+#include "live/replay.h"
 #include "media/source.h"
 #include "ui/app.h"
 #include "ui/window.h"
@@ -16,11 +19,7 @@
 namespace {
 
 using deconv::UsageError;
-using deconv::image::Display;
-using deconv::image::Fit;
 using deconv::live::Options;
-using deconv::nn::LrnReverse;
-using deconv::nn::Rule;
 
 constexpr std::int64_t demo_frames = 90;  // three seconds
 constexpr int demo_size = 96;             // of the default network's input
@@ -35,6 +34,7 @@ const char* const examples = R"(Examples:
   deconv-live --input clip.mp4 --layer relu3_2 --channel 17 --record out.mkv
   deconv-live --input photo.jpg --channel cat --rule guided --snapshot cat.png
   deconv-live --model squeezenet1.1.onnx --list-layers
+  deconv-live --replay out.png --camera 0
 
 Files:
   A model is an ONNX file; NAME.json beside it says how pixels become its input ("input": width, height, color, range,
@@ -92,7 +92,7 @@ void parse_projection(const std::string& text, Options& options) {
 /// message names them.
 template <typename Choice>
 CLI::Option* add_choice(CLI::App& app, const std::string& name, Choice& choice,
-                        const std::vector<std::pair<std::string, Choice>>& choices, const std::string& help) {
+                        const deconv::live::Choices<Choice>& choices, const std::string& help) {
     const auto choose = [name, &choice, choices](const std::string& word) {
         std::string words;
         for (const auto& [known, value] : choices) {
@@ -148,6 +148,7 @@ int run(int argc, char** argv) {
     std::string projection = "all";
     std::string start = "value";
     std::string limits;
+    std::string replay;
     bool headless = false;
     bool list_devices = false;
     bool list_models = false;
@@ -175,9 +176,8 @@ int run(int argc, char** argv) {
     app.add_option("--size", size, "input size of the network, where its graph allows others")
         ->type_name("N|WxH")
         ->group("Network");
-    add_choice<Fit>(app, "--fit", options.fit,
-                    {{"crop", Fit::crop}, {"stretch", Fit::stretch}, {"letterbox", Fit::letterbox}},
-                    "how a picture fills the input: crop (default), stretch, letterbox")
+    add_choice(app, "--fit", options.fit, deconv::live::fit_choices(),
+               "how a picture fills the input: crop (default), stretch, letterbox")
         ->type_name("HOW")
         ->group("Network");
 
@@ -195,27 +195,25 @@ int run(int argc, char** argv) {
         ->check(CLI::IsMember({"value", "one"}).description(""))
         ->type_name("value|one")
         ->group("Projection");
-    add_choice<Rule>(app, "--rule", options.rule,
-                     {{"deconv", Rule::deconv}, {"guided", Rule::guided}, {"gradient", Rule::gradient}},
-                     "rectifiers on the way back: deconv (default), guided, gradient")
+    add_choice(app, "--rule", options.rule, deconv::live::rule_choices(),
+               "rectifiers on the way back: deconv (default), guided, gradient")
         ->type_name("RULE")
         ->group("Projection");
-    add_choice<LrnReverse>(app, "--lrn", options.lrn,
-                           {{"identity", LrnReverse::identity}, {"derivative", LrnReverse::derivative}},
-                           "LRN on the way back: identity (default), derivative")
+    add_choice(app, "--lrn", options.lrn, deconv::live::lrn_choices(),
+               "LRN on the way back: identity (default), derivative")
         ->type_name("HOW")
         ->group("Projection");
-    add_choice<Display>(app, "--display", options.display,
-                        {{"signed", Display::signed_zero_grey},
-                         {"positive", Display::positive},
-                         {"norm", Display::norm},
-                         {"range", Display::range}},
-                        "signed (default; grey is zero), positive, norm (over colours), range (min to max)")
+    add_choice(app, "--display", options.display, deconv::live::display_choices(),
+               "signed (default; grey is zero), positive, norm (over colours), range (min to max)")
         ->type_name("HOW")
         ->group("Projection");
     app.add_option("--blur", options.blur, "smooth the norm display by a Gaussian of this many pixels")
         ->check(CLI::Range(0.0, 100.0))
         ->type_name("SIGMA")
+        ->group("Projection");
+
+    app.add_option("--replay", replay, "take up the settings that a picture or recording was made with")
+        ->type_name("FILE.png|FILE.mkv")
         ->group("Projection");
 
     app.add_flag("--headless", headless, "no window")->group("Output");
@@ -248,6 +246,14 @@ int run(int argc, char** argv) {
 
     try {
         app.parse(argc, argv);
+        if (!replay.empty()) {
+            // The file's settings first, then the command line's own, which win.
+            std::vector<std::string> arguments = deconv::live::replay_arguments(replay);
+            arguments.insert(arguments.end(), argv + 1, argv + argc);
+            std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
+            for (CLI::Option* option : app.get_options()) option->take_last();
+            app.parse(std::move(arguments));
+        }
     } catch (const CLI::Success& success) {  // --help, --version
         return app.exit(success);
     } catch (const CLI::ParseError& error) {

@@ -28,16 +28,16 @@ DisplayMapping::DisplayMapping(const gpu::Device& device, const gpu::Slice& reco
                                const FieldOfStart& field, const DisplayOptions& options)
     : width_(width), height_(height) {
     const auto pixels = static_cast<std::uint32_t>(width * height);
-    const auto copies_ = static_cast<std::uint32_t>(copies);
+    const auto copy_count = static_cast<std::uint32_t>(copies);
     const bool norm = options.display == Display::norm;
     const std::uint32_t colours = norm ? 1 : 3;
     const gpu::DeviceInfo& info = device.info();
-    const std::uint64_t value_bytes = std::uint64_t{4} * pixels * colours * copies_;
+    const std::uint64_t value_bytes = std::uint64_t{4} * pixels * colours * copy_count;
     values_ = gpu::Buffer(device, value_bytes, gpu::MemoryUse::device);
-    states_ = gpu::Buffer(device, state_bytes * copies_, gpu::MemoryUse::device);
-    histogram_ = gpu::Buffer(device, histogram_bytes * copies_, gpu::MemoryUse::device);
+    states_ = gpu::Buffer(device, state_bytes * copy_count, gpu::MemoryUse::device);
+    histogram_ = gpu::Buffer(device, histogram_bytes * copy_count, gpu::MemoryUse::device);
     viewing_ = gpu::Buffer(device, sizeof(Viewing), gpu::MemoryUse::device);
-    pictures_ = gpu::Buffer(device, std::uint64_t{4} * pixels * copies_, gpu::MemoryUse::device);
+    pictures_ = gpu::Buffer(device, std::uint64_t{4} * pixels * copy_count, gpu::MemoryUse::device);
     device.run_once([&](vk::CommandBuffer commands) {
         commands.fillBuffer(states_.slice().buffer, 0, VK_WHOLE_SIZE, 0);
         commands.fillBuffer(histogram_.slice().buffer, 0, VK_WHOLE_SIZE, 0);
@@ -51,7 +51,7 @@ DisplayMapping::DisplayMapping(const gpu::Device& device, const gpu::Slice& reco
                                  options.factor};
     steps_.push_back(display_step(gpu::linear_dispatch(info, "image/values", pixels, values_push,
                                                        {gpu::in(reconstruction), gpu::out(values_.slice())}, "values"),
-                                  copies_));
+                                  copy_count));
     if (norm && options.blur > 0) {
         blurred_ = gpu::Buffer(device, value_bytes, gpu::MemoryUse::device);
         struct BlurPush {
@@ -65,7 +65,7 @@ DisplayMapping::DisplayMapping(const gpu::Device& device, const gpu::Slice& reco
             const gpu::Slice to = vertical ? values_.slice() : blurred_.slice();
             steps_.push_back(display_step(
                 gpu::linear_dispatch(info, "image/blur", pixels, push, {gpu::in(from), gpu::out(to)}, "blur"),
-                copies_));
+                copy_count));
         }
     }
 
@@ -85,7 +85,7 @@ DisplayMapping::DisplayMapping(const gpu::Device& device, const gpu::Slice& reco
         scale.bindings = {gpu::in(selections), gpu::in_out(states_.slice()), gpu::in_out(histogram_.slice()),
                           gpu::in(viewing_.slice())};
         scale.set_push(push);
-        scale.groups = {copies_, 1, 1};
+        scale.groups = {copy_count, 1, 1};
         scale.label = "scale";
         steps_.push_back({std::move(scale), {}, "display"});
         if (round == 3) break;
@@ -94,7 +94,7 @@ DisplayMapping::DisplayMapping(const gpu::Device& device, const gpu::Slice& reco
         histogram.bindings = {gpu::in(values_.slice()), gpu::in(selections), gpu::in_out(states_.slice()),
                               gpu::in_out(histogram_.slice())};
         histogram.set_push(push);
-        histogram.groups = {gpu::divide_up(pixels, histogram_run), colours, copies_};
+        histogram.groups = {gpu::divide_up(pixels, histogram_run), colours, copy_count};
         histogram.flops = 10.0 * pixels * colours * copies;
         histogram.label = "histogram";
         steps_.push_back({std::move(histogram), {}, "display"});
@@ -108,7 +108,7 @@ DisplayMapping::DisplayMapping(const gpu::Device& device, const gpu::Slice& reco
                                                        {gpu::in(values_.slice()), gpu::in(states_.slice()),
                                                         gpu::in(viewing_.slice()), gpu::out(pictures_.slice())},
                                                        "display"),
-                                  copies_));
+                                  copy_count));
 }
 
 DevicePicture DisplayMapping::picture(int k) const {

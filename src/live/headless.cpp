@@ -13,6 +13,7 @@
 #include "live/models.h"
 #include "live/projector.h"
 #include "live/record_thread.h"
+#include "live/replay.h"
 #include "media/sink.h"
 
 namespace deconv::live {
@@ -108,6 +109,9 @@ class HeadlessRun {
         projection.display = options_.display;
         projection.blur = options_.blur;
         projector_.emplace(device_, pipelines_, scheduler_, *model_, projection);
+        for (const std::string& warning : projector_->plan().warnings()) {
+            std::fprintf(stderr, "deconv-live: warning: part of the signal ends at %s\n", warning.c_str());
+        }
         if (ends_with(options_.input, ".npy")) {
             run_tensor();
         } else {
@@ -184,9 +188,9 @@ class HeadlessRun {
     }
 
     media::Metadata metadata() const {
-        return {{"software", "deconv-live " DECONV_VERSION},   {"deconv-model", report_.model},
-                {"deconv-model-sha256", report_.model_sha256}, {"deconv-layer", report_.layer},
-                {"deconv-channel", options_.channel},          {"deconv-rule", report_.rule}};
+        Options made_with = options_;
+        made_with.layer = report_.layer;
+        return describe(made_with, report_.model_sha256);
     }
 
     void finish_oldest() {

@@ -36,7 +36,7 @@ std::vector<ListedModel> list_models() {
 }
 
 std::string find_model(const std::string& name_or_path) {
-    const std::string wanted = name_or_path.empty() ? default_model : name_or_path;
+    std::string wanted = name_or_path.empty() ? default_model : name_or_path;
     const bool is_path = wanted.find('/') != std::string::npos || fs::path(wanted).extension() == ".onnx";
     if (is_path) return wanted;
     std::vector<std::string> names;

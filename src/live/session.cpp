@@ -13,6 +13,7 @@
 #include "live/models.h"
 #include "live/paced_source.h"
 #include "live/record_thread.h"
+#include "live/replay.h"
 #include "media/sink.h"
 
 namespace deconv::live {
@@ -98,6 +99,7 @@ struct Session::Impl {
     Settings current;
     std::unique_ptr<nn::Model> model;
     nn::Sidecar sidecar;
+    std::string sha256;
     std::unique_ptr<Projector> projector;
     std::unique_ptr<FrameFeed> feed;
     double source_fps = 30;
@@ -153,6 +155,7 @@ struct Session::Impl {
             projector.reset();
             model = std::move(fresh);
             sidecar = loaded.sidecar;
+            sha256 = loaded.sha256;
             strongest.forget();
             // A layer's index means something else in another network.
             const Target target = first_target();
@@ -248,6 +251,20 @@ struct Session::Impl {
         return selection;
     }
 
+    /// The settings of now, as the command line would give them.
+    media::Metadata metadata() const {
+        Options made_with = current.options;
+        const nn::Selection now = selection();
+        made_with.layer = model->network().layers()[static_cast<std::size_t>(current.layer)].name;
+        made_with.channel = now.channel == nn::Selection::all ? "all" : std::to_string(now.channel);
+        if (now.channel == nn::Selection::strongest) made_with.channel = "strongest";
+        made_with.where = now.where;
+        made_with.y = now.y;
+        made_with.x = now.x;
+        made_with.start_one = now.one;
+        return describe(made_with, sha256);
+    }
+
     void follow_recording() {
         std::string path;
         bool want = false;
@@ -258,9 +275,8 @@ struct Session::Impl {
         }
         try {
             if (want && !recording) {
-                recording = std::make_unique<RecordThread>(std::make_unique<media::Recorder>(
-                    path, source_fps,
-                    media::Metadata{{"software", "deconv-live " DECONV_VERSION}, {"deconv-model", sidecar.name}}));
+                recording =
+                    std::make_unique<RecordThread>(std::make_unique<media::Recorder>(path, source_fps, metadata()));
                 recording_to = path;
                 recording_since = Clock::now();
                 recorded = 0;
@@ -331,8 +347,7 @@ struct Session::Impl {
         std::string said;
         if (!shoot.empty()) {
             try {
-                media::write_png(shoot, frame.view,
-                                 {{"software", "deconv-live " DECONV_VERSION}, {"deconv-model", sidecar.name}});
+                media::write_png(shoot, frame.view, metadata());
                 said = "wrote " + shoot;
             } catch (const Error& error) {
                 said = error.what();

@@ -18,6 +18,8 @@ using Metadata = std::map<std::string, std::string>;
 void write_png(const std::string& path, const Picture& picture, const Metadata& metadata = {});
 /// The tEXt and iTXt chunks of a PNG.  Throws Error if it is no PNG, cut short or damaged.
 Metadata read_png_metadata(const std::string& path);
+/// What a PNG or a video file carries, keys in lower case.  Throws Error where it is neither.
+Metadata read_metadata(const std::string& path);
 
 /// Throws Error now if `path` cannot be written later: its folder is missing or forbidden, or it is a folder itself.
 /// Leaves nothing behind and does not touch an existing file.

@@ -159,45 +159,34 @@ void Network::compute_fields() {
 }
 
 void Network::list_layers() {
+    std::set<const NodeInfo*> absorbed;  // nodes that are part of a stage which an earlier node began
     std::set<int> listed;
-    const auto add_stage = [&](int tensor, std::string op, std::int64_t parameters) {
+    const auto info = [&](int tensor) -> const TensorInfo& { return tensors_[static_cast<std::size_t>(tensor)]; };
+    const auto add = [&](int tensor, std::string op, bool stage, std::int64_t parameters) {
         if (!listed.insert(tensor).second) return;
-        layers_.push_back({tensor, tensors_[static_cast<std::size_t>(tensor)].name, std::move(op), true, parameters});
+        layers_.push_back({tensor, info(tensor).name, std::move(op), stage, parameters});
     };
     for (const NodeInfo& node : nodes_) {
         const std::string& op = node.node->op;
-        const int output = node.outputs[0];
-        if (is_pool(op)) {
-            add_stage(output, op, 0);
-        } else if (is_weighted(op) || is_sum(op)) {
-            // Follow batch normalisation, a bias added on its own, and the rectifier.
-            int last = output;
-            std::string names = op;
-            std::int64_t parameters = node.op->parameters();
-            while (tensors_[static_cast<std::size_t>(last)].consumers.size() == 1) {
-                const NodeInfo& next =
-                    nodes_[static_cast<std::size_t>(tensors_[static_cast<std::size_t>(last)].consumers[0])];
-                const std::string& follows = next.node->op;
-                const bool bias = op == "MatMul" && follows == "Add" && next.op->parameters() > 0;
-                if (follows != "BatchNormalization" && !is_activation(follows) && !bias) break;
-                last = next.outputs[0];
-                names += " + " + follows;
-                parameters += next.op->parameters();
-                listed.insert(bias ? last : -1);
-                if (is_activation(follows)) break;
-            }
-            listed.erase(last);
-            add_stage(last, names, parameters);
+        if (absorbed.count(&node) > 0 || (!is_pool(op) && !is_weighted(op) && !is_sum(op))) continue;
+        int last = node.outputs[0];
+        std::string names = op;
+        std::int64_t parameters = node.op->parameters();
+        // Batch normalisation, a bias added on its own, and the rectifier belong to the stage.
+        while (!is_pool(op) && info(last).consumers.size() == 1) {
+            const NodeInfo& next = nodes_[static_cast<std::size_t>(info(last).consumers[0])];
+            const std::string& follows = next.node->op;
+            const bool bias = op == "MatMul" && follows == "Add" && next.op->parameters() > 0;
+            if (follows != "BatchNormalization" && !is_activation(follows) && !bias) break;
+            absorbed.insert(&next);
+            last = next.outputs[0];
+            names += " + " + follows;
+            parameters += next.op->parameters();
+            if (is_activation(follows)) break;
         }
+        add(last, names, true, parameters);
     }
-    listed.clear();
-    for (const Layer& layer : layers_) listed.insert(layer.tensor);
-    for (const NodeInfo& node : nodes_) {
-        const int output = node.outputs[0];
-        if (listed.count(output) > 0) continue;
-        layers_.push_back(
-            {output, tensors_[static_cast<std::size_t>(output)].name, node.node->op, false, node.op->parameters()});
-    }
+    for (const NodeInfo& node : nodes_) add(node.outputs[0], node.node->op, false, node.op->parameters());
 }
 
 std::size_t Network::stage_count() const {

@@ -87,7 +87,6 @@ class Plan::Builder {
             if (reached && n.outputs[0] >= 0) from_image[static_cast<std::size_t>(n.outputs[0])] = true;
         }
         carries_[static_cast<std::size_t>(options_.target)] = true;
-        std::string refusal;
         for (int i = static_cast<int>(nodes) - 1; i >= 0; --i) {
             const Network::NodeInfo& n = node(i);
             const auto output = static_cast<std::size_t>(n.outputs[0]);
@@ -96,7 +95,7 @@ class Plan::Builder {
                 const int t = n.inputs[k];
                 if (t < 0 || !from_image[static_cast<std::size_t>(t)]) continue;
                 if (const auto why = n.op->reverse_refusal(k)) {
-                    refusal = "node " + n.node->name + " (" + n.node->op + "): " + *why;
+                    plan_.warnings_.push_back("node " + n.node->name + " (" + n.node->op + "): " + *why);
                     continue;
                 }
                 on_way_[static_cast<std::size_t>(i)] = true;
@@ -108,7 +107,8 @@ class Plan::Builder {
             throw Error("layer " + name + " does not depend on the image: choose another --layer");
         }
         if (!carries_[static_cast<std::size_t>(image)]) {
-            throw Error("no way back from layer " + name + " to the image: " + refusal + "; choose another --layer");
+            const std::string why = plan_.warnings_.empty() ? "" : ": " + plan_.warnings_.front();
+            throw Error("no way back from layer " + name + " to the image" + why + "; choose another --layer");
         }
     }
 
@@ -130,11 +130,11 @@ class Plan::Builder {
         needed_.assign(net_.nodes().size(), false);
         for (int i = static_cast<int>(net_.nodes().size()) - 1; i >= 0; --i) {
             const Network::NodeInfo& n = node(i);
-            const auto i_ = static_cast<std::size_t>(i);
-            needed_[i_] = on_way_[i_] || std::any_of(n.outputs.begin(), n.outputs.end(), [&](int t) {
+            const auto at = static_cast<std::size_t>(i);
+            needed_[at] = on_way_[at] || std::any_of(n.outputs.begin(), n.outputs.end(), [&](int t) {
                               return t >= 0 && wanted[static_cast<std::size_t>(t)];
                           });
-            if (needed_[i_]) {
+            if (needed_[at]) {
                 for (const int t : n.inputs) want(t);
             }
         }
@@ -315,6 +315,7 @@ class Plan::Builder {
 
     std::vector<Tensor> forward_tensors(const std::vector<int>& tensors) const {
         std::vector<Tensor> result;
+        result.reserve(tensors.size());
         for (const int t : tensors) result.push_back(forward_tensor(t));
         return result;
     }

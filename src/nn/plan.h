@@ -44,6 +44,10 @@ class Plan {
     /// (bits of the largest value, place) of each plane of the target.
     gpu::Slice peaks() const { return peaks_.slice(); }
 
+    /// Where part of the signal ends on its way, one line each: a node that it cannot cross (a divisor, a Softmax in
+    /// the middle of the network), while other paths lead on.
+    const std::vector<std::string>& warnings() const { return warnings_; }
+
     /// Bytes of activations and signals; constants are the model's.
     std::uint64_t memory_bytes() const;
 
@@ -57,6 +61,7 @@ class Plan {
     std::vector<gpu::Slice> forward_;  // by tensor; empty where it has none
     Signal reconstruction_;
     std::vector<gpu::Step> steps_;
+    std::vector<std::string> warnings_;
 };
 
 }  // namespace deconv::nn

@@ -257,9 +257,9 @@ class App {
                            ImVec2(left_.origin.x + left_.size.x, left_.origin.y + left_.size.y));
         list->AddRect(ImVec2(from.x - 1, from.y - 1), ImVec2(to.x + 1, to.y + 1), IM_COL32(242, 166, 64, 255), 0, 0, 2);
         if (state_.selection.where != static_cast<int>(nn::Selection::Where::all) && grid.map_width > 1) {
-            const glm::vec2 middle(state_.selection.place % grid.map_width + 0.5F,
-                                   state_.selection.place / grid.map_width + 0.5F);
-            const glm::vec2 pin = from + middle * static_cast<float>(grid.scale) * per_pixel;
+            const int row = state_.selection.place / grid.map_width;
+            const glm::vec2 position(state_.selection.place % grid.map_width, row);
+            const glm::vec2 pin = from + (position + 0.5F) * static_cast<float>(grid.scale) * per_pixel;
             list->AddCircle(ImVec2(pin.x, pin.y), 5, IM_COL32(255, 60, 60, 255), 0, 2);
         }
         list->PopClipRect();

@@ -36,10 +36,10 @@ enum class Action {
 };
 
 struct Key {
-    int key;           // GLFW's
     const char* name;  // as the help shows it
-    Action action;
     const char* what;
+    int key;  // GLFW's
+    Action action;
 };
 
 std::span<const Key> key_table();

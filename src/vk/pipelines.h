@@ -24,7 +24,7 @@ struct Pipeline {
 class Pipelines {
   public:
     /// Reads the cache of this device from `folder` if there is a valid one; an empty folder means none on disk.
-    explicit Pipelines(const Device& device, std::filesystem::path folder = cache_folder());
+    explicit Pipelines(const Device& device, const std::filesystem::path& folder = cache_folder());
     ~Pipelines();
     Pipelines(const Pipelines&) = delete;
     Pipelines& operator=(const Pipelines&) = delete;

@@ -98,8 +98,11 @@ TEST(EngineFullSize, Vgg16ForwardAndBackFromConv53) {
     const auto [ms, label] = longest_segment(runner, 3);
     std::printf("[          ] %zu segments, the longest %.1f ms: %s\n", runner.recording().segments().size(), ms,
                 label.c_str());
-    if (engine().device.timestamp_ns() > 0) {
-        EXPECT_LT(ms, 20) << label;
+    // What a segment takes depends on what else the machine does, so that figure is only printed; how they are cut, by
+    // what was measured, is not a matter of luck.
+    const gpu::Recording::Options options;
+    for (const gpu::Recording::Segment& segment : runner.recording().segments()) {
+        EXPECT_LE(segment.estimated_ms, 1.5 * options.segment_ms) << segment.stage << " " << segment.label;
     }
 }
 

@@ -7,7 +7,7 @@ namespace {
 
 class MaxPoolOperator : public Operator {
   public:
-    MaxPoolOperator(const NodeContext& context, const Window& window, Shape output)
+    MaxPoolOperator(const NodeContext& context, const Window& window, const Shape& output)
         : window_(window), plane_(plane_of(context.shapes[0])), output_plane_(plane_of(output)) {
         name_ = context.node.name;
         global_ = context.node.op == "GlobalMaxPool";
