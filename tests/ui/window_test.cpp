@@ -20,20 +20,27 @@ bool installed(const std::string& program) {
     return std::system(("command -v " + program + " >/dev/null 2>&1").c_str()) == 0;
 }
 
-/// A virtual X server of 1280 × 720 for one test.
+/// A virtual X server of 1280 × 720 for one test.  The server itself picks a free number, and says it once it listens.
 class Screen {
   public:
-    Screen() : name_(":" + std::to_string(100 + ::getpid() % 20000)) {
+    Screen() {
+        int ends[2] = {-1, -1};
+        if (::pipe(ends) != 0) throw Error("no pipe");
         std::fflush(stdout);
         pid_ = ::fork();
         if (pid_ == 0) {
+            ::close(ends[0]);
             static_cast<void>(std::freopen("/dev/null", "w", stdout));
             static_cast<void>(std::freopen("/dev/null", "w", stderr));
-            ::execlp("Xvfb", "Xvfb", name_.c_str(), "-screen", "0", "1280x720x24", nullptr);
+            ::execlp("Xvfb", "Xvfb", "-displayfd", std::to_string(ends[1]).c_str(), "-screen", "0", "1280x720x24",
+                     nullptr);
             ::_exit(127);
         }
-        const std::string socket = "/tmp/.X11-unix/X" + name_.substr(1);
-        for (int i = 0; i < 200 && !std::filesystem::exists(socket); ++i) ::usleep(50000);
+        ::close(ends[1]);
+        char digit = 0;
+        name_ = ":";
+        while (::read(ends[0], &digit, 1) == 1 && digit != '\n') name_ += digit;
+        ::close(ends[0]);
     }
     ~Screen() {
         ::kill(pid_, SIGTERM);
