@@ -127,7 +127,8 @@ reference::Tensor steep_signal(int width, int height, unsigned seed) {
     reference::Tensor r0 = reference::Tensor::zeros({1, 3, height, width});
     const std::size_t count = r0.data.size();
     for (std::size_t i = 0; i < count; ++i) {
-        const double exponent = std::max(-30.0, static_cast<double>(i) - static_cast<double>(count - count / 200));
+        const double exponent = std::max(
+            -30.0, static_cast<double>(i) - static_cast<double>(count) - std::floor(static_cast<double>(count) / 200));
         r0.data[i] = static_cast<double>(static_cast<float>(std::pow(1.5, exponent) * (i % 2 == 0 ? 1 : -1)));
     }
     std::shuffle(r0.data.begin(), r0.data.end(), std::mt19937(seed));

@@ -36,7 +36,7 @@ inline onnx::ModelProto colour_model() {
 
 inline std::string write_model(const TempDir& folder, const onnx::ModelProto& model,
                                const std::string& name = "colour.onnx") {
-    const std::string path = folder / name;
+    std::string path = folder / name;
     std::ofstream stream(path, std::ios::binary);
     model.SerializeToOstream(&stream);
     return path;

@@ -145,7 +145,7 @@ TEST(EngineMovement, PadByConstantReflectionAndEdge) {
             maker.list("p", pads);
             maker.constant("v", {{}, {0.5}});
             std::vector<std::string> inputs{"x", "p"};
-            if (std::string(mode) == "constant" && pads[3] > 0) inputs.push_back("v");
+            if (std::string(mode) == "constant" && pads[3] > 0) inputs.emplace_back("v");
             maker.node("Pad", inputs, "y", {{"mode", std::string(mode)}});
             expect_agreement(std::string("Pad ") + mode + " " + text(pads), maker, shape, random, some_rule(random));
         }

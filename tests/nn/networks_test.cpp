@@ -9,6 +9,7 @@ struct Known {
     const char* size;
 };
 
+// NOLINTNEXTLINE(readability-identifier-naming): GoogleTest's name
 void PrintTo(const Known& known, std::ostream* out) {
     *out << known.name;
 }
