@@ -107,10 +107,6 @@ CLI::Option* add_choice(CLI::App& app, const std::string& name, Choice& choice,
     return app.add_option_function<std::string>(name, choose, help);
 }
 
-bool ends_with(const std::string& text, const std::string& end) {
-    return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
-}
-
 /// Where no source was asked for: camera 0, or the demo.  Where there is no window either, something to look at.
 void choose_defaults(Options& options, bool window, bool headless_asked) {
     if (options.camera.empty() && options.input.empty()) {
@@ -272,7 +268,7 @@ int run(int argc, char** argv) {
     }
     // What is written at the end of a run belongs to runs without a window.
     const bool run_ends = options.frames > 0 || options.json || !options.snapshot.empty() || !options.raw.empty() ||
-                          !options.activations.empty() || ends_with(options.input, ".npy");
+                          !options.activations.empty() || options.input.ends_with(".npy");
     const bool window = !headless && !run_ends && deconv::ui::display_available();
     choose_defaults(options, window, headless);
     std::signal(SIGINT, on_signal);

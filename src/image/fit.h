@@ -36,6 +36,9 @@ gpu::Step fit_step(const gpu::DeviceInfo& device, const DevicePicture& picture, 
                    const Preprocessing& preprocessing, const gpu::Slice& input, int input_width, int input_height,
                    int channels);
 
+/// Around and between pictures: a dark, warm grey.
+inline constexpr std::uint32_t background_colour = 0xff1c1a18;  // RGBA, red in the lowest byte
+
 /// Draws a whole picture, in its own aspect, into the middle of a box of a larger one; the rest of the box becomes
 /// `background` (RGBA, red in the lowest byte).
 struct Box {

@@ -36,7 +36,7 @@ gpu::Step maps_step(const gpu::DeviceInfo& device, const MapGrid& grid, const gp
     };
     const auto u = [](int value) { return static_cast<std::uint32_t>(value); };
     const Push push{u(grid.width()), u(grid.height()), u(grid.columns),   u(grid.tile_width), u(grid.tile_height),
-                    u(grid.scale),   u(grid.channels), u(grid.map_width), u(grid.map_height), 0xff1c1a18};
+                    u(grid.scale),   u(grid.channels), u(grid.map_width), u(grid.map_height), background_colour};
     return {gpu::linear_dispatch(device, "image/maps", std::uint64_t{push.picture_width} * push.picture_height, push,
                                  {gpu::in(tensor), gpu::in(peaks), gpu::in(selections), gpu::out(picture)}, "maps"),
             {},

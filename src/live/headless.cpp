@@ -28,10 +28,6 @@ double ms_since(Clock::time_point begin) {
     return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
 }
 
-bool ends_with(const std::string& text, const std::string& end) {
-    return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
-}
-
 const char* to_string(nn::Rule rule) {
     return rule == nn::Rule::deconv ? "deconv" : (rule == nn::Rule::guided ? "guided" : "gradient");
 }
@@ -112,7 +108,7 @@ class HeadlessRun {
         for (const std::string& warning : projector_->plan().warnings()) {
             std::fprintf(stderr, "deconv-live: warning: part of the signal ends at %s\n", warning.c_str());
         }
-        if (ends_with(options_.input, ".npy")) {
+        if (options_.input.ends_with(".npy")) {
             run_tensor();
         } else {
             run_pictures();

@@ -9,8 +9,7 @@
 namespace deconv::live {
 namespace {
 
-constexpr std::uint32_t background = 0xff1c1a18;  // RGBA, red lowest: a dark, warm grey
-constexpr int gap = 8;                            // pixels between the camera and the projection
+constexpr int gap = 8;  // pixels between the camera and the projection
 
 nn::PlanOptions plan_options(const ProjectorOptions& options) {
     nn::PlanOptions plan;
@@ -212,12 +211,13 @@ std::vector<gpu::Step> Projector::steps_of(const Slot& slot, bool with_view) {
     const int projection_width = std::max(2, view_height_ * input_width_ / input_height_);
     const int left = view_width_ - projection_width;
     if (!tensor) {
+        steps.push_back(image::compose_step(device_.info(), camera, view, {0, 0, left - gap, view_height_},
+                                            image::background_colour));
         steps.push_back(
-            image::compose_step(device_.info(), camera, view, {0, 0, left - gap, view_height_}, background));
-        steps.push_back(image::fill_step(device_.info(), view, {left - gap, 0, gap, view_height_}, background));
+            image::fill_step(device_.info(), view, {left - gap, 0, gap, view_height_}, image::background_colour));
     }
     steps.push_back(image::compose_step(device_.info(), mapping_.picture(), view,
-                                        {left, 0, projection_width, view_height_}, background));
+                                        {left, 0, projection_width, view_height_}, image::background_colour));
     steps.push_back(copy_step(view.slice, down.part(0, view.slice.bytes), "display"));
     return steps;
 }

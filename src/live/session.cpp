@@ -147,7 +147,8 @@ struct Session::Impl {
         notice(why + "; trying again");
     }
 
-    void load() {
+    /// False where the network cannot be had: the one before stays, and the notice says why.
+    bool load() {
         try {
             LoadedModel loaded = load_model(current.options.model, current.options.input_width.value_or(0),
                                             current.options.input_height.value_or(0));
@@ -179,7 +180,9 @@ struct Session::Impl {
         } catch (const Error& error) {
             if (!model) throw;
             notice(error.what());
+            return false;
         }
+        return true;
     }
 
     /// What the command line asked for, where the network has it; else the default layer and `strongest`.
@@ -187,7 +190,7 @@ struct Session::Impl {
         try {
             return resolve_target(model->network(), sidecar.labels, current.options);
         } catch (const Error&) {
-            if (projector || state.frames == 0) throw;
+            if (state.frames == 0) throw;
             Options plain = current.options;
             plain.layer.clear();
             plain.channel = "strongest";
@@ -232,8 +235,8 @@ struct Session::Impl {
         }
         const Settings before = std::exchange(current, next);
         const bool other_model = !model || !same_model(before.options, current.options);
-        if (other_model) load();
-        if (!projector || other_model || !same_projector(before, current)) make_projector();
+        const bool loaded = other_model && load();
+        if (!projector || loaded || !same_projector(before, current)) make_projector();
         const bool retry = !feed && Clock::now() >= retry_at;
         if (retry || !same_source(before.options, current.options)) open_source();
         if (current.selection.channel != before.selection.channel) strongest.forget();
