@@ -23,6 +23,7 @@ struct FrameFeed::Shared {
     bool leaving = false;
     bool gone = false;  // the thread is at its end
     std::int64_t dropped = 0;
+    std::chrono::steady_clock::time_point last_frame = std::chrono::steady_clock::now();
 
     /// With the lock held: the oldest frame ready, or nothing; throws where the source broke.
     std::optional<FedFrame> take() {
@@ -60,6 +61,7 @@ struct FrameFeed::Shared {
                 ++dropped;
                 ready.clear();
             }
+            last_frame = std::chrono::steady_clock::now();
             ready.push_back({std::move(*frame), took.count()});
             changed.notify_all();
         }
@@ -108,6 +110,11 @@ bool FrameFeed::ended() const {
 std::int64_t FrameFeed::dropped() const {
     const std::lock_guard lock(shared_->mutex);
     return shared_->dropped;
+}
+
+double FrameFeed::seconds_since_frame() const {
+    const std::lock_guard lock(shared_->mutex);
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - shared_->last_frame).count();
 }
 
 }  // namespace deconv::live

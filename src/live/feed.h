@@ -32,6 +32,8 @@ class FrameFeed {
     std::optional<FedFrame> wait(double seconds);
     bool ended() const;
     std::int64_t dropped() const;
+    /// Since the last frame came from the source, or since the feed began: how a stalled stream is told.
+    double seconds_since_frame() const;
 
   private:
     struct Shared;
