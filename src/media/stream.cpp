@@ -73,9 +73,9 @@ class ToBgr {
     av::VideoFrame bgr_;
 };
 
-class Stream : public Source {
+class NetworkStream : public Source {
   public:
-    explicit Stream(const std::string& url) : name_(without_password(url)) {
+    explicit NetworkStream(const std::string& url) : name_(without_password(url)) {
         open(url);
         deadline_ = Clock::now() + read_timeout;
         if (!decode()) throw Error(name_ + ": the stream ends before its first picture");
@@ -105,7 +105,7 @@ class Stream : public Source {
 
     /// Asked by libavformat about ten times a second while it waits for the network.
     static int interrupted(void* stream) {
-        const auto* self = static_cast<const Stream*>(stream);
+        const auto* self = static_cast<const NetworkStream*>(stream);
         return self->cancelled_ || self->late() ? 1 : 0;
     }
 
@@ -127,7 +127,7 @@ class Stream : public Source {
         deadline_ = Clock::now() + open_timeout;
         AVFormatContext* context = avformat_alloc_context();
         if (context == nullptr) fail_to_open(AVERROR(ENOMEM));
-        context->interrupt_callback = {&Stream::interrupted, this};
+        context->interrupt_callback = {&NetworkStream::interrupted, this};
         context->flags |= AVFMT_FLAG_NOBUFFER;
         av::Options options;
         // What comes from the network must not have the program read files.
@@ -221,7 +221,7 @@ class Stream : public Source {
 
 std::unique_ptr<Source> open_stream(const std::string& url) {
     quiet_libraries();
-    return std::make_unique<Stream>(url);
+    return std::make_unique<NetworkStream>(url);
 }
 
 }  // namespace deconv::media
