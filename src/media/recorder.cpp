@@ -64,10 +64,12 @@ struct Recorder::Impl {
     [[noreturn]] void fail(const std::string& what, int error) const {
         throw Error(path + ": " + what + ": " + av::error_text(error));
     }
-    [[noreturn]] void fail_midway(int error) const {
+    /// With a hint at what is left, where that is anything.
+    [[noreturn]] void fail_midway(const std::string& what, int error) const {
         const bool full = error == AVERROR(ENOSPC) || error == AVERROR(EDQUOT);
-        const std::string why = full ? "the disk is full (" + av::error_text(error) + ")" : av::error_text(error);
-        throw Error(path + ": the recording stopped: " + why + (bytes > header ? "; what was written plays" : ""));
+        const std::string why =
+            full ? "the disk is full (" + av::error_text(error) + ")" : what + ": " + av::error_text(error);
+        throw Error(path + ": " + why + (bytes > header ? "; what was written plays" : ""));
     }
 
     void open_file();
@@ -148,7 +150,7 @@ void Recorder::Impl::convert(const Picture& picture) {
 
 void Recorder::Impl::check_written() {
     avio_flush(output->pb);
-    if (output->pb->error < 0) fail_midway(output->pb->error);
+    if (output->pb->error < 0) fail_midway("cannot be written any further", output->pb->error);
     const std::int64_t now = avio_tell(output->pb);
     if (now > bytes) written = Clock::now();
     bytes = std::max(bytes, now);
@@ -173,7 +175,7 @@ void Recorder::Impl::encode(const AVFrame* frame) {
             check_written();
         }
     }
-    fail_midway(error);
+    fail_midway("encoding failed", error);
 }
 
 /// Nothing more can be added.  A file that holds no picture yet is taken away again.

@@ -41,8 +41,12 @@ class SmallDisk {
 
     std::string operator/(const std::string& name) const { return folder_ / name; }
     std::string path() const { return folder_.path(); }
+    bool mounted() const { return mounted_; }
     /// What the message of a full disk says.
-    std::string fault() const { return mounted_ ? "the disk is full" : "File too large"; }
+    std::string fault() const {
+        return mounted_ ? "the disk is full (No space left on device)"
+                        : "cannot be written any further: File too large";
+    }
 
   private:
     TempDir folder_;
