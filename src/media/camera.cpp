@@ -133,7 +133,8 @@ std::unique_ptr<Source> open_camera(const std::string& which) {
         if (!which.empty() && stop == end && wrong == std::errc()) {
             return open_device("/dev/video" + std::to_string(number), "camera " + which);
         }
-        if (std::filesystem::is_regular_file(which) || std::filesystem::is_directory(which)) {
+        const bool file = std::filesystem::is_regular_file(which) || std::filesystem::is_directory(which);
+        if (file && try_device(which) != 0) {
             throw Error(which + ": is not a camera; open it with --input " + which);
         }
         return open_device(which, "camera " + which);

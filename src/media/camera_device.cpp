@@ -156,10 +156,10 @@ double highest_rate(const std::string& path, std::uint32_t format, int width, in
     return highest;
 }
 
-std::vector<CameraDevice> list_cameras() {
+std::vector<CameraDevice> cameras_in(const std::string& folder) {
     std::vector<CameraDevice> cameras;
     std::error_code error;
-    std::filesystem::directory_iterator entry("/dev", error);
+    std::filesystem::directory_iterator entry(folder, error);
     for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
         constexpr std::string_view prefix = "video";
         const std::string device = entry->path().filename().string();
@@ -186,10 +186,14 @@ int try_streaming(const std::string& /*path*/) {
 double highest_rate(const std::string& /*path*/, std::uint32_t /*format*/, int /*width*/, int /*height*/) {
     return 0;
 }
-std::vector<CameraDevice> list_cameras() {
+std::vector<CameraDevice> cameras_in(const std::string& /*folder*/) {
     return {};
 }
 
 #endif
+
+std::vector<CameraDevice> list_cameras() {
+    return cameras_in("/dev");
+}
 
 }  // namespace deconv::media

@@ -11,6 +11,9 @@
 
 namespace deconv::media {
 
+/// list_cameras(), with the devices of this folder for those of /dev.
+std::vector<CameraDevice> cameras_in(const std::string& folder);
+
 /// "cameras here: 0 (HD Webcam), 2", or that there is none and what to do instead.
 std::string cameras_here(const std::vector<CameraDevice>& cameras);
 

@@ -40,6 +40,21 @@ TEST_F(Recording, KilledItLosesASecondAtMost) {
     }
 }
 
+TEST_F(Recording, OfAStreamKeepsItsTime) {
+    const std::string path = folder_ / "out.mkv";
+    for (const double fps : {10.0, 50.0}) {
+        const MjpegServer server({.width = 160, .height = 120, .fps = fps});
+        const int frames = static_cast<int>(4 * fps);
+        run_well({"--headless", "--model", model_, "--camera", server.url(), "--frames", std::to_string(frames),
+                  "--record", path});
+        const Film film = probe(path);
+        EXPECT_EQ(film.rate, "30/1") << "MJPEG over HTTP does not say its rate";
+        // Frames that were dropped are not counted: it may have taken a little longer.
+        EXPECT_GE(film.frames, 4 * 30 - 4) << fps;
+        EXPECT_LE(film.frames, 5 * 30) << fps;
+    }
+}
+
 TEST_F(Recording, AFullDiskEndsTheRunSayingSoAndTheFilePlays) {
     const SmallDisk disk(300);
     const std::string path = disk / "out.mkv";
