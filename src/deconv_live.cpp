@@ -107,18 +107,33 @@ CLI::Option* add_choice(CLI::App& app, const std::string& name, Choice& choice,
     return app.add_option_function<std::string>(name, choose, help);
 }
 
+/// The first that opens; one that is busy or gives no colour picture is passed over, saying so.
+int first_usable(const std::vector<deconv::media::CameraDevice>& cameras) {
+    // Opening takes a second or so: not where there is nothing to choose.
+    if (cameras.size() == 1) return cameras.front().index;
+    for (const deconv::media::CameraDevice& camera : cameras) {
+        try {
+            deconv::media::open_camera(std::to_string(camera.index));
+            return camera.index;
+        } catch (const deconv::Error& error) {
+            std::fprintf(stderr, "deconv-live: %s\n", error.what());
+        }
+    }
+    return cameras.front().index;
+}
+
 /// Where no source was asked for: camera 0, or the demo.  Where there is no window either, something to look at.
 void choose_defaults(Options& options, bool window, bool headless_asked) {
     if (options.camera.empty() && options.input.empty()) {
-        const std::vector<int> cameras = deconv::media::list_cameras();
+        const std::vector<deconv::media::CameraDevice> cameras = deconv::media::list_cameras();
         if (cameras.empty()) {
             options.input = "demo";
             std::fputs("deconv-live: no camera found, showing the built-in demo (--camera or --input choose)\n",
                        stderr);
         } else {
-            options.camera = std::to_string(cameras.front());
-            std::fprintf(stderr, "deconv-live: camera %d (--camera or --input choose another source)\n",
-                         cameras.front());
+            options.camera = std::to_string(first_usable(cameras));
+            std::fprintf(stderr, "deconv-live: camera %s (--camera or --input choose another source)\n",
+                         options.camera.c_str());
         }
     }
     const bool nothing_to_write = options.record.empty() && options.snapshot.empty() && options.raw.empty() &&
@@ -290,6 +305,7 @@ int run(int argc, char** argv) {
     std::signal(SIGINT, on_signal);
     std::signal(SIGTERM, on_signal);
     std::signal(SIGPIPE, SIG_IGN);
+    std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of the recorder's
     if (window) {
         deconv::ui::run_window(options, window_options);
         return 0;

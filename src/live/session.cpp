@@ -131,6 +131,7 @@ struct Session::Impl {
             state.trouble = text;
         } else {
             state.trouble.clear();
+            if (text.empty()) return;
             state.said = text;
             state.said_at = Clock::now();
         }

@@ -1,7 +1,6 @@
 #include "live/source_keeper.h"
 
-#include <cmath>
-#include <mutex>
+#include <algorithm>
 #include <thread>
 
 #include "base/error.h"
@@ -14,32 +13,16 @@ constexpr auto pause = std::chrono::seconds(1);  // before another try
 constexpr double stall_seconds = 2;
 }  // namespace
 
-/// A source on its way: to open a stream can take seconds, and nobody can call that off.
-struct SourceKeeper::Opening {
-    std::mutex mutex;
-    bool done = false;
-    std::unique_ptr<media::Source> source;
-    std::string error;
-};
-
 void SourceKeeper::open() {
     retry_ = false;
+    feed_ = std::make_unique<FrameFeed>([camera = camera_, input = input_] {
+        return camera.empty() ? open_paced(input) : media::open_camera(camera);
+    });
+}
+
+void SourceKeeper::close() {
+    if (feed_) dropped_before_ += feed_->dropped();
     feed_.reset();
-    opening_ = std::make_shared<Opening>();
-    // The thread keeps what it works with alive: the keeper may go first.
-    std::thread([opening = opening_, camera = camera_, input = input_] {
-        std::unique_ptr<media::Source> source;
-        std::string error;
-        try {
-            source = camera.empty() ? open_paced(input) : media::open_camera(camera);
-        } catch (const std::exception& caught) {
-            error = caught.what();
-        }
-        const std::lock_guard lock(opening->mutex);
-        opening->source = std::move(source);
-        opening->error = error;
-        opening->done = true;
-    }).detach();
 }
 
 void SourceKeeper::trouble(const std::string& what) {
@@ -49,9 +32,7 @@ void SourceKeeper::trouble(const std::string& what) {
 }
 
 void SourceKeeper::lost(const std::string& why) {
-    if (feed_) dropped_before_ += feed_->dropped();
-    feed_.reset();
-    opening_.reset();
+    close();
     retry_ = true;
     retry_at_ = Clock::now() + pause;
     trouble(why + "; trying again");
@@ -62,28 +43,13 @@ void SourceKeeper::follow(const Options& options) {
         asked_ = true;
         camera_ = options.camera;
         input_ = options.input;
+        if (!trouble_.empty()) tell_("", false);
+        trouble_.clear();
+        close();
         open();
-        return;
+    } else if (retry_ && Clock::now() >= retry_at_) {
+        open();
     }
-    if (retry_ && Clock::now() >= retry_at_) open();
-    if (!opening_) return;
-    std::unique_ptr<media::Source> source;
-    std::string error;
-    {
-        const std::lock_guard lock(opening_->mutex);
-        if (!opening_->done) return;
-        source = std::move(opening_->source);
-        error = opening_->error;
-    }
-    opening_.reset();
-    if (!source) {
-        lost(error);
-        return;
-    }
-    fps_ = source->fps();
-    stills_ = source->stills();
-    name_ = source->name();
-    feed_ = std::make_unique<FrameFeed>(std::move(source));
 }
 
 std::optional<FedFrame> SourceKeeper::wait(double seconds) {
@@ -93,15 +59,17 @@ std::optional<FedFrame> SourceKeeper::wait(double seconds) {
     }
     try {
         std::optional<FedFrame> fed = feed_->wait(seconds);
+        if (const std::optional<SourceFacts> facts = feed_->facts()) facts_ = *facts;
         if (fed) {
-            if (!trouble_.empty()) tell_(name_ + " is back", false);
+            if (!trouble_.empty()) tell_(facts_.name + " is back", false);
             trouble_.clear();
             return fed;
         }
         if (feed_->ended()) {
-            lost(name_ + " has ended");
+            lost(facts_.name + " has ended");
         } else if (!camera_.empty() && feed_->seconds_since_frame() > stall_seconds) {
-            trouble("no frame for " + std::to_string(static_cast<int>(stall_seconds)) + " seconds from " + name_ +
+            // A camera or stream; what is played from a file comes when its time has come.
+            trouble("no frame for " + std::to_string(static_cast<int>(stall_seconds)) + " seconds from " + facts_.name +
                     ": waiting for it");
         }
     } catch (const Error& error) {

@@ -16,8 +16,10 @@ constexpr auto interval = std::chrono::seconds(3);
 void Menus::look(const live::Options& options, ViewState& view) {
     looked_ = Clock::now();
     view.sources.clear();
-    for (const int camera : media::list_cameras()) {
-        view.sources.push_back({"camera " + std::to_string(camera), "camera:" + std::to_string(camera)});
+    for (const media::CameraDevice& camera : media::list_cameras()) {
+        const std::string number = std::to_string(camera.index);
+        view.sources.push_back({"camera " + number + (camera.name.empty() ? "" : ": " + camera.name),
+                                "camera:" + number});
     }
     view.sources.push_back({"demo", "demo"});
     if (!options.input.empty() && options.input != "demo")

@@ -76,6 +76,8 @@ class Program {
     Program& operator=(const Program&) = delete;
 
     void send(int signal) const { ::kill(pid_, signal); }
+    /// Its standard error so far.
+    std::string said() const { return text_of("err"); }
     bool running() const {
         siginfo_t info{};
         return ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0;

@@ -1,122 +1,18 @@
 // The live window in a virtual X server: what is on the screen, and what keys do.
 #include <chrono>
 #include <csignal>
-#include <cstdlib>
-#include <functional>
-#include <opencv2/imgcodecs.hpp>
-#include <opencv2/imgproc.hpp>
 #include <opencv2/videoio.hpp>
 
-#include "live/program.h"
+#include "ui/screen.h"
 
 namespace deconv {
 namespace {
 
-using testing::Place;
+using testing::eventually;
+using testing::LiveWindow;
 using testing::Program;
-using testing::TempDir;
-
-bool installed(const std::string& program) {
-    return std::system(("command -v " + program + " >/dev/null 2>&1").c_str()) == 0;
-}
-
-/// A virtual X server of 1280 × 720 for one test.  The server itself picks a free number, and says it once it listens.
-class Screen {
-  public:
-    Screen() {
-        int ends[2] = {-1, -1};
-        if (::pipe(ends) != 0) throw Error("no pipe");
-        std::fflush(stdout);
-        pid_ = ::fork();
-        if (pid_ == 0) {
-            ::close(ends[0]);
-            static_cast<void>(std::freopen("/dev/null", "w", stdout));
-            static_cast<void>(std::freopen("/dev/null", "w", stderr));
-            ::execlp("Xvfb", "Xvfb", "-displayfd", std::to_string(ends[1]).c_str(), "-screen", "0", "1280x720x24",
-                     nullptr);
-            ::_exit(127);
-        }
-        ::close(ends[1]);
-        char digit = 0;
-        name_ = ":";
-        while (::read(ends[0], &digit, 1) == 1 && digit != '\n') name_ += digit;
-        ::close(ends[0]);
-    }
-    ~Screen() {
-        ::kill(pid_, SIGTERM);
-        ::waitpid(pid_, nullptr, 0);
-    }
-    Screen(const Screen&) = delete;
-    Screen& operator=(const Screen&) = delete;
-
-    const std::string& name() const { return name_; }
-    cv::Mat picture(const TempDir& folder) const {
-        const std::string file = folder / "screen.png";
-        const std::string command = "ffmpeg -loglevel quiet -y -f x11grab -video_size 1280x720 -i " + name_ +
-                                    " -frames:v 1 " + file + " </dev/null";
-        if (std::system(command.c_str()) != 0) return {};
-        return cv::imread(file);
-    }
-    void press(const std::string& key) const {
-        EXPECT_EQ(std::system(("DISPLAY=" + name_ + " xdotool key " + key).c_str()), 0);
-    }
-
-  private:
-    std::string name_;
-    pid_t pid_ = -1;
-};
-
-/// The part of the window right of the controls.
-cv::Mat stage(const cv::Mat& screen) {
-    return screen(cv::Rect(360, 40, 900, 600));
-}
-
-double variety(const cv::Mat& picture) {
-    cv::Scalar mean;
-    cv::Scalar deviation;
-    cv::meanStdDev(picture, mean, deviation);
-    return deviation[0] + deviation[1] + deviation[2];
-}
-
-bool eventually(const std::function<bool()>& what, int seconds = 60) {
-    for (int i = 0; i < seconds * 4; ++i) {
-        if (what()) return true;
-        ::usleep(250000);
-    }
-    return false;
-}
-
-class LiveWindow : public ::testing::Test {
-  protected:
-    void SetUp() override {
-        for (const char* program : {"Xvfb", "xdotool", "ffmpeg"}) {
-            if (!installed(program)) GTEST_SKIP() << "SKIPPED: " << program << " is not installed";
-        }
-        screen_.emplace();
-        place_.folder = folder_.path();
-        place_.environment = {
-            {"DISPLAY", screen_->name()}, {"XDG_CACHE_HOME", folder_ / "cache"}, {"DECONV_VALIDATION", "1"}};
-    }
-
-    bool shows_pictures() const {
-        const cv::Mat now = screen_->picture(folder_);
-        return !now.empty() && variety(stage(now)) > 60;
-    }
-    std::vector<std::string> files(const std::string& extension) const {
-        std::vector<std::string> found;
-        for (const auto& entry : std::filesystem::directory_iterator(folder_.path())) {
-            if (entry.path().extension() == extension &&
-                entry.path().filename().string().rfind("deconv-live-", 0) == 0) {
-                found.push_back(entry.path());
-            }
-        }
-        return found;
-    }
-
-    TempDir folder_;
-    std::optional<Screen> screen_;
-    Place place_;
-};
+using testing::stage;
+using testing::variety;
 
 TEST_F(LiveWindow, ShowsTheDemoAndEveryView) {
     Program program({"--input", "demo"}, place_);
