@@ -307,6 +307,9 @@ int run(int argc, char** argv) {
     std::signal(SIGPIPE, SIG_IGN);
     std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of the recorder's
     if (window) {
+        for (const CLI::Option* option : app.get_options()) {
+            if (option->count() > 0) window_options.given.insert(option->get_name());
+        }
         deconv::ui::run_window(options, window_options);
         return 0;
     }
