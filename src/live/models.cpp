@@ -6,9 +6,28 @@
 
 #include "base/error.h"
 #include "base/sha256.h"
+#include "live/catalogue.h"
 
 namespace deconv::live {
 namespace fs = std::filesystem;
+
+namespace {
+
+/// For a name that could be fetched: how; empty otherwise.
+std::string how_to_fetch(const std::string& name) {
+    try {
+        for (const CatalogueEntry& entry : read_catalogue()) {
+            if (entry.name == name) {
+                return "the network \"" + name + "\" is not here yet: tools/get-model " + name + " fetches it (" +
+                       media::format_bytes(static_cast<double>(entry.network.bytes)) + ")";
+            }
+        }
+    } catch (const Error&) {  // a catalogue that cannot be read is told of by who fetches
+    }
+    return {};
+}
+
+}  // namespace
 
 std::vector<std::string> weight_folders() {
     std::vector<std::string> folders;
@@ -17,6 +36,7 @@ std::vector<std::string> weight_folders() {
     const fs::path program = fs::read_symlink("/proc/self/exe", error);
     if (!error) folders.push_back((program.parent_path().parent_path() / "share" / "deconv-live" / "weights").string());
     folders.emplace_back(DECONV_SOURCE_WEIGHTS);
+    folders.push_back(fetched_folder());
     return folders;
 }
 
@@ -44,6 +64,7 @@ std::string find_model(const std::string& name_or_path) {
         if (model.name == wanted) return model.path;
         names.push_back(model.name);
     }
+    if (const std::string how = how_to_fetch(wanted); !how.empty()) throw Error(how);
     std::string there;
     for (const std::string& name : names) there += (there.empty() ? "" : ", ") + name;
     throw Error("no model named \"" + wanted + "\"; there is: " + (there.empty() ? "none" : there) +
@@ -52,6 +73,9 @@ std::string find_model(const std::string& name_or_path) {
 
 LoadedModel load_model(const std::string& name_or_path, int width, int height) {
     const std::string path = find_model(name_or_path);
+    std::error_code error;
+    std::string sha256 = fs::is_regular_file(path, error) ? sha256_of_file(path) : "";
+    if (!sha256.empty()) check_fetched(path, sha256);  // what cannot be read, the importer tells of
     nn::Graph graph = nn::import_onnx(path);
     nn::Sidecar sidecar = nn::read_sidecar(path);
     const nn::Input& image = graph.inputs.at(0);
@@ -74,7 +98,7 @@ LoadedModel load_model(const std::string& name_or_path, int width, int height) {
         shape[3] = *sidecar.width;
     }
     const std::string name = image.name;
-    return {path, sha256_of_file(path), std::move(sidecar), nn::Network(std::move(graph), {{name, shape}})};
+    return {path, std::move(sha256), std::move(sidecar), nn::Network(std::move(graph), {{name, shape}})};
 }
 
 image::Preprocessing preprocessing_of(const nn::Sidecar& sidecar) {
