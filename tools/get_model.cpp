@@ -167,8 +167,8 @@ bool fetch_one(const CatalogueEntry& entry, const FetchOptions& options) {
         }
     }
     if (!result.without_labels.empty()) {
-        std::fprintf(stderr, "%s has no labels, its classes are numbers: %s (--labels FILE gives them)\n",
-                     entry.name.c_str(), result.without_labels.c_str());
+        std::fprintf(stderr, "%s has no labels, its classes are numbers: %s%s\n", entry.name.c_str(),
+                     result.without_labels.c_str(), entry.labels ? " (--labels FILE gives them)" : "");
     }
     return true;
 }

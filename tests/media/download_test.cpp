@@ -180,6 +180,14 @@ TEST_F(Download, AWrongPartIsFoundOutAndFetchedAnew) {
     expect_whole();
 }
 
+TEST_F(Download, AWrongPartAndWrongBytesEnd) {
+    write_text(part_, std::string(size / 2, 'x'));
+    HttpServer server(
+        [&](const HttpRequest& asked, Reply& reply) { serve_content(std::string(size, 'y'), asked, reply); });
+    EXPECT_CONTAINS(refusal_without_part(server), "SHA-256");
+    EXPECT_EQ(server.requests().size(), 2U);  // the rest, then all of it
+}
+
 TEST_F(Download, AWholePartOnlyNeedsItsName) {
     write_text(part_, content_);
     HttpServer server([&](const HttpRequest& asked, Reply& reply) { serve_content(content_, asked, reply); });
