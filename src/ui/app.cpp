@@ -308,6 +308,7 @@ void run_window(const live::Options& options, const WindowOptions& window) {
     if (!options.trace.empty()) trace.emplace();
     Carried carried;
     carried.settings.options = options;
+    carried.settings.random_layers = options.random_layers;
     carried.record = options.record;
     const std::string remembered = live::preferences_path();
     if (!window.kiosk) {

@@ -337,6 +337,14 @@ bool source_and_network(const live::State& state, live::Settings& settings, View
         ImGui::EndCombo();
     }
     tooltip("Network; an ONNX file can also be dropped onto the window");
+    if (!view.fetching.empty()) {
+        const float button = ImGui::CalcTextSize("cancel").x + 4 * ImGui::GetStyle().FramePadding.x;
+        ImGui::ProgressBar(view.fetched, ImVec2(-button, 0), "");
+        tooltip(view.fetching.c_str());
+        ImGui::SameLine();
+        if (ImGui::SmallButton("cancel")) view.fetch_cancelled = true;
+        ImGui::TextDisabled("%s", view.fetching.c_str());
+    }
     char size[32];
     std::snprintf(size, sizeof size, "%dx%d", state.input_width, state.input_height);
     ImGui::SetNextItemWidth(half_width());

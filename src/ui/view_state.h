@@ -41,6 +41,9 @@ struct ViewState {
     std::vector<gpu::DeviceInfo> devices;
     std::string device_asked;  // index of another device to run on
     std::string fetch_asked;   // name of a network to fetch
+    std::string fetching;      // how far that is; empty: nothing is being fetched
+    float fetched = 0;         // 0 … 1
+    bool fetch_cancelled = false;
     double latency_ms = 0;     // from capture to display
     double window_fps = 0;
 };
