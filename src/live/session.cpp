@@ -59,6 +59,13 @@ EngineSpec second_spec_of(const Settings& settings) {
     return spec;
 }
 
+int class_layer_of(const nn::Network& network) {
+    const auto& layers = network.layers();
+    const int tensor = network.classes().tensor;
+    const auto found = std::find_if(layers.begin(), layers.end(), [&](const auto& l) { return l.tensor == tensor; });
+    return found == layers.end() ? -1 : static_cast<int>(found - layers.begin());
+}
+
 }  // namespace
 
 struct Session::Impl {
@@ -187,6 +194,7 @@ struct Session::Impl {
         state.labels = std::make_shared<const std::vector<std::string>>(network.file->sidecar.labels);
         state.layers = std::make_shared<const std::vector<LayerInfo>>(network.layers);
         state.layer = engine->layer;
+        state.class_layer = class_layer_of(engine->graph());
         state.learned_layers = network.learned_layers;
         state.random_layers = network.random_layers;
         const nn::Shape& input = engine->projector->plan().reconstruction().shape;

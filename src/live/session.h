@@ -55,6 +55,7 @@ struct State {
     int input_width = 0, input_height = 0;
     std::shared_ptr<const std::vector<LayerInfo>> layers, second_layers;  // never null
     int layer = -1, second_layer = -1;                                    // that the pictures show
+    int class_layer = -1;                                                 // of the classes' scores; −1: none
     std::shared_ptr<const std::vector<std::string>> labels;               // never null
     int learned_layers = 0, random_layers = 0;
     nn::ResolvedSelection selection{}, second_selection{};

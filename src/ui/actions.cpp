@@ -82,11 +82,7 @@ int next_weaker(const live::State& state) {
 }
 
 void choose_class(int index, const live::State& state, live::Settings& settings) {
-    const int classes = static_cast<int>(std::max<std::size_t>(state.labels->size(), 1));
-    for (std::size_t i = 0; i < state.layers->size(); ++i) {
-        const live::LayerInfo& layer = (*state.layers)[i];
-        if (layer.channels == classes && layer.height * layer.width == 1) settings.layer = static_cast<int>(i);
-    }
+    if (state.class_layer >= 0) settings.layer = state.class_layer;
     settings.selection.channel = index;
     settings.selection.where = nn::Selection::Where::all;
 }
