@@ -226,6 +226,10 @@ struct Session::Impl {
         wanted.layer = engine->layer;
         wanted.random_layers = engine->spec.random_layers;
         wanted.options.rule = engine->spec.rule;
+        wanted.options.lrn = engine->spec.lrn;
+        wanted.options.fit = engine->spec.fit;
+        wanted.options.display = engine->spec.display;
+        wanted.options.blur = engine->spec.blur;
         wanted.show = engine->spec.show;
         current = wanted;
     }
