@@ -258,6 +258,8 @@ struct Session::Impl {
                 adopt(std::move(result->engine));
                 // What the model's own default turned out to be is no other engine.
                 if (!known && current.layer == engine->layer) asked = spec_of(current, batch);
+            } else if (result->spec != *asked) {
+                say(result->error);  // something else was asked for since, and is under way
             } else {
                 refuse(result->error);
                 asked = spec_of(current, batch);
