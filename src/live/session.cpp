@@ -273,10 +273,10 @@ struct Session::Impl {
 
     void follow_second(int width, int height) {
         if (!current.second.on || !engine) {
+            second_asked.reset();
             if (second) {
                 drain();
                 second.reset();
-                second_asked.reset();
                 const std::lock_guard lock(mutex);
                 state.second_pictures.reset();
             }
