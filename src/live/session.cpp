@@ -304,8 +304,8 @@ struct Session::Impl {
         const int target = projector.plan().options().target;
         const nn::Extent extent = nn::extent_of(projector.plan().tensor(target).shape);
         if (selection.channel >= extent.channels) selection.channel = nn::Selection::strongest;
-        if (selection.y * extent.width + selection.x >= extent.plane && selection.where == nn::Selection::Where::pinned)
-            selection.where = nn::Selection::Where::max;
+        const bool outside = selection.x >= extent.width || selection.y >= extent.plane / extent.width;
+        if (outside && selection.where == nn::Selection::Where::pinned) selection.where = nn::Selection::Where::max;
         return selection;
     }
 
