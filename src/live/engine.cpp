@@ -57,6 +57,8 @@ std::shared_ptr<LoadedNetwork> NetworkShelf::get(const std::string& name_or_path
         }
     }
     auto fresh = std::make_shared<LoadedNetwork>();
+    // What was made for a file that is read anew may not fit it.
+    if (!relative) random_.erase(path);
     fresh->file = relative ? relative->file : std::make_shared<const ModelFile>(read_model(path));
     fresh->learned_layers = static_cast<int>(nn::RandomWeights::layers(fresh->file->graph).size());
     fresh->random_layers = std::clamp(random_layers, 0, fresh->learned_layers);
