@@ -43,10 +43,11 @@ void main() {
     const uint v = place / p.map_width;
     const uint u = place % p.map_width;
     if (v >= p.map_height) return;
-    const uint x0 = u * p.tile_width / p.map_width;
-    const uint y0 = v * p.tile_height / p.map_height;
-    const uint x1 = max(x0 + 1, (u + 1) * p.tile_width / p.map_width);
-    const uint y1 = max(y0 + 1, (v + 1) * p.tile_height / p.map_height);
+    // The pixels under which the tile itself looks for this entry: see below.
+    const uint x1 = ((u + 1) * p.tile_width + p.map_width - 1) / p.map_width;
+    const uint y1 = ((v + 1) * p.tile_height + p.map_height - 1) / p.map_height;
+    const uint x0 = min((u * p.tile_width + p.map_width - 1) / p.map_width, x1 - 1);
+    const uint y0 = min((v * p.tile_height + p.map_height - 1) / p.map_height, y1 - 1);
     for (uint y = y0; y < y1; ++y) {
         for (uint x = x0; x < x1; ++x) {
             const uint at = (p.top + y) * p.picture_width + p.left + tile * p.tile_step + x;
