@@ -77,6 +77,7 @@ class Program {
     Program(const Program&) = delete;
     Program& operator=(const Program&) = delete;
 
+    pid_t pid() const { return pid_; }
     void send(int signal) const { ::kill(pid_, signal); }
     /// Its standard error so far.
     std::string said() const { return text_of("err"); }
