@@ -1,6 +1,8 @@
 // The live window in a virtual X server, for tests: what is on the screen, and keys.
 #pragma once
 
+#include <fcntl.h>
+
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
@@ -29,8 +31,9 @@ class Screen {
         pid_ = ::fork();
         if (pid_ == 0) {
             ::close(ends[0]);
-            static_cast<void>(std::freopen("/dev/null", "w", stdout));
-            static_cast<void>(std::freopen("/dev/null", "w", stderr));
+            const int nowhere = ::open("/dev/null", O_WRONLY);
+            ::dup2(nowhere, STDOUT_FILENO);
+            ::dup2(nowhere, STDERR_FILENO);
             ::execlp("Xvfb", "Xvfb", "-displayfd", std::to_string(ends[1]).c_str(), "-screen", "0", "1280x720x24",
                      nullptr);
             ::_exit(127);
