@@ -164,6 +164,7 @@ int run(int argc, char** argv) {
     bool list_devices = false;
     bool list_models = false;
     bool list_layers = false;
+    deconv::ui::WindowOptions window_options;
 
     CLI::App app(description, "deconv-live");
     app.footer(examples);
@@ -227,7 +228,22 @@ int run(int argc, char** argv) {
         ->type_name("FILE.png|FILE.mkv")
         ->group("Projection");
 
+    app.add_option("--view", window_options.view,
+                   "side by side, overlay, layer, mosaic, ladder, network or compare (default: the last one)")
+        ->check(CLI::IsMember({"side by side", "overlay", "layer", "mosaic", "ladder", "network", "compare"})
+                    .description(""))
+        ->type_name("NAME")
+        ->group("Window");
+    app.add_flag("--kiosk", window_options.kiosk,
+                 "full screen for visitors: shows by itself what it can until someone touches a key; Ctrl+Shift+Q leaves")
+        ->group("Window");
+    app.add_flag("--allow-record", window_options.allow_record, "recordings and snapshots in a kiosk, too")
+        ->group("Window");
+
     app.add_flag("--headless", headless, "no window")->group("Output");
+    app.add_option("--trace", options.trace, "a timeline of the run, for Perfetto or chrome://tracing")
+        ->type_name("FILE.json")
+        ->group("Output");
     app.add_option("--record", options.record, "record camera and projection side by side")
         ->type_name("FILE.mkv")
         ->group("Output");
@@ -291,7 +307,7 @@ int run(int argc, char** argv) {
     std::signal(SIGPIPE, SIG_IGN);
     std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of the recorder's
     if (window) {
-        deconv::ui::run_window(options);
+        deconv::ui::run_window(options, window_options);
         return 0;
     }
     const deconv::live::Report report = deconv::live::run_headless(options);

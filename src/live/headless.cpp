@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "base/error.h"
+#include "base/trace.h"
 #include "base/npy.h"
 #include "live/feed.h"
 #include "live/models.h"
@@ -81,9 +82,12 @@ class HeadlessRun {
           loaded_(load_model(options.model, options.input_width.value_or(0), options.input_height.value_or(0))),
           labels_(loaded_.sidecar.labels),
           target_(resolve_target(loaded_.network, labels_, options)) {
-        for (const std::string& path : {options.record, options.snapshot, options.raw, options.activations}) {
+        for (const std::string& path :
+             {options.record, options.snapshot, options.raw, options.activations, options.trace}) {
             if (!path.empty()) media::check_writable(path);
         }
+        if (!options.trace.empty()) trace_.emplace();
+        device_track_.emplace(trace_ ? &*trace_ : nullptr, "device");
         for (const std::string& warning : loaded_.network.graph().warnings) {
             std::fprintf(stderr, "deconv-live: warning: %s\n", warning.c_str());
         }
@@ -206,6 +210,7 @@ class HeadlessRun {
 
     void finish_oldest() {
         last_ = projector_->collect();
+        trace_frame();
         ++report_.frames_processed;
         for (const auto& [stage, ms] : last_.stage_ms) report_.stage_ms[stage].push_back(ms);
         // The first frame compiles and uploads: the rate is that of the others, where there are others.
@@ -234,7 +239,18 @@ class HeadlessRun {
         }
     }
 
+    void trace_frame() {
+        if (!trace_) return;
+        trace_->complete("frame", "submit to result", last_.submitted, Clock::now());
+        if (last_.segments.empty()) return;
+        device_track_->submission(last_.submitted, last_.segments.front().start_ms);
+        for (const gpu::SegmentTime& segment : last_.segments) {
+            device_track_->span(segment.stage + " " + segment.label, segment.start_ms, segment.end_ms);
+        }
+    }
+
     void write_files() {
+        if (trace_) trace_->write(options_.trace);
         const nn::Plan& plan = projector_->plan();
         if (!options_.snapshot.empty()) media::write_png(options_.snapshot, last_.view, metadata());
         if (!options_.raw.empty()) {
@@ -264,6 +280,8 @@ class HeadlessRun {
     std::int64_t recorded_ = 0;
     double record_fps_ = 30, live_since_s_ = 0;
     Clock::time_point timing_;
+    std::optional<Trace> trace_;
+    std::optional<DeviceTrack> device_track_;
     ProjectedFrame last_;
     Report report_;
 };

@@ -50,31 +50,44 @@ std::string find_model(const std::string& name_or_path) {
                 "; or give the path of an ONNX file");
 }
 
-LoadedModel load_model(const std::string& name_or_path, int width, int height) {
-    const std::string path = find_model(name_or_path);
-    nn::Graph graph = nn::import_onnx(path);
-    nn::Sidecar sidecar = nn::read_sidecar(path);
-    const nn::Input& image = graph.inputs.at(0);
-    nn::Shape shape = image.shape;
-    if (graph.inputs.size() > 1) {
-        throw Error(path + ": the model has " + std::to_string(graph.inputs.size()) +
+ModelFile read_model(const std::string& name_or_path) {
+    ModelFile file;
+    file.path = find_model(name_or_path);
+    file.graph = nn::import_onnx(file.path);
+    file.sidecar = nn::read_sidecar(file.path);
+    if (file.graph.inputs.size() > 1) {
+        throw Error(file.path + ": the model has " + std::to_string(file.graph.inputs.size()) +
                     " inputs; one image is supported");
     }
-    if (shape.size() != 4 || (shape[1] != 3 && shape[1] != 1 && shape[1] > 0)) {
-        throw Error(path + ": its input " + image.name + " has shape " + nn::to_string(shape) +
+    const nn::Input& image = file.graph.inputs.at(0);
+    if (image.shape.size() != 4 || (image.shape[1] != 3 && image.shape[1] != 1 && image.shape[1] > 0)) {
+        throw Error(file.path + ": its input " + image.name + " has shape " + nn::to_string(image.shape) +
                     "; an image (N, 3, H, W) or (N, 1, H, W) is supported");
     }
+    file.sha256 = sha256_of_file(file.path);
+    return file;
+}
+
+nn::Network network_at(const ModelFile& file, nn::Graph graph, int width, int height) {
+    const nn::Input image = graph.inputs.at(0);
+    nn::Shape shape = image.shape;
     shape[0] = 1;
     if (shape[1] < 1) shape[1] = 3;
     if (height > 0) {
         shape[2] = height;
         shape[3] = width;
-    } else if (sidecar.found && sidecar.height && sidecar.width) {
-        shape[2] = *sidecar.height;
-        shape[3] = *sidecar.width;
+    } else if (file.sidecar.found && file.sidecar.height && file.sidecar.width) {
+        shape[2] = *file.sidecar.height;
+        shape[3] = *file.sidecar.width;
     }
-    const std::string name = image.name;
-    return {path, sha256_of_file(path), std::move(sidecar), nn::Network(std::move(graph), {{name, shape}})};
+    return nn::Network(std::move(graph), {{image.name, shape}});
+}
+
+LoadedModel load_model(const std::string& name_or_path, int width, int height) {
+    ModelFile file = read_model(name_or_path);
+    nn::Graph graph = std::move(file.graph);
+    nn::Network network = network_at(file, std::move(graph), width, height);
+    return {file.path, file.sha256, std::move(file.sidecar), std::move(network)};
 }
 
 image::Preprocessing preprocessing_of(const nn::Sidecar& sidecar) {

@@ -29,6 +29,19 @@ inline constexpr const char* default_model = "cifar10";
 /// A name of list_models(), or a path to an ONNX file.  Throws Error with the names there are.
 std::string find_model(const std::string& name_or_path);
 
+/// A model's file, as it is before an input size is chosen.
+struct ModelFile {
+    std::string path;
+    std::string sha256;
+    nn::Sidecar sidecar;
+    nn::Graph graph;
+};
+/// Throws Error where it cannot be read, or does not take one image.
+ModelFile read_model(const std::string& name_or_path);
+/// The network of `graph`, which is the file's own or one with other constants, at an input size; 0 takes the
+/// sidecar's, then the graph's own.
+nn::Network network_at(const ModelFile& file, nn::Graph graph, int width, int height);
+
 /// The file, its sidecar, and the network at the size that is wanted.
 struct LoadedModel {
     std::string path;
@@ -36,7 +49,7 @@ struct LoadedModel {
     nn::Sidecar sidecar;
     nn::Network network;
 };
-/// `width`, `height`: the network's input size; 0 takes the sidecar's, then the graph's own.
+/// read_model() and network_at() in one.
 LoadedModel load_model(const std::string& name_or_path, int width, int height);
 
 /// The sidecar's view of pixels, for the device.

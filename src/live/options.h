@@ -32,6 +32,7 @@ struct Options {
     std::int64_t frames = 0;  // 0: as many as there are
     std::string record, snapshot, raw, activations;
     bool json = false;
+    std::string trace;  // where the timeline goes
 
     std::string device;  // index or part of a name
     bool minimum_limits = false;

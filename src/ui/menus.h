@@ -1,0 +1,20 @@
+// What the menus offer: sources and networks that are there, and networks that can be fetched.
+#pragma once
+
+#include "ui/view_state.h"
+
+namespace deconv::ui {
+
+/// One thread.
+class Menus {
+  public:
+    /// Looks what is there now.
+    void look(const live::Options& options, ViewState& view);
+    /// Looks again from time to time, and goes on with a network that is being fetched.
+    void follow(live::Session& session, ViewState& view);
+
+  private:
+    std::chrono::steady_clock::time_point looked_;
+};
+
+}  // namespace deconv::ui
