@@ -1,7 +1,10 @@
 #include "live/paced_source.h"
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <thread>
+#include <utility>
 
 namespace deconv::live {
 namespace {
@@ -25,9 +28,13 @@ class PacedSource : public media::Source {
         // A short delay is made up for by skipping; after a long one (a pause) the count begins anew.
         if (late() > 1) start_ = Clock::now() - time_of(index_);
         while (frame && !source_->stills() && late() > seconds_) frame = read();
-        std::this_thread::sleep_until(start_ + time_of(index_));
-        return frame;
+        // A folder's next picture is two seconds away: too long for whoever does not want it any more.
+        for (const Clock::time_point due = start_ + time_of(index_); !cancelled_ && Clock::now() < due;) {
+            std::this_thread::sleep_until(std::min(due, Clock::now() + std::chrono::milliseconds(50)));
+        }
+        return cancelled_ ? std::nullopt : std::move(frame);
     }
+    void cancel() override { cancelled_ = true; }
 
     double fps() const override { return source_->stills() ? 30 : source_->fps(); }
     bool live() const override { return true; }
@@ -53,6 +60,7 @@ class PacedSource : public media::Source {
     }
 
     std::string path_;
+    std::atomic<bool> cancelled_ = false;
     std::unique_ptr<media::Source> source_;
     std::optional<media::Frame> still_;
     double seconds_ = 1.0 / 30;
