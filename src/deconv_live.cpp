@@ -38,7 +38,7 @@ const char* const examples = R"(Examples:
 
 Files:
   A model is an ONNX file; NAME.json beside it says how pixels become its input ("input": width, height, color, range,
-  mean, std) and names its "labels" file.
+  mean, std) and names its "labels" file.  tools/get-model fetches published ones with theirs.
 
 With --json, standard output holds one object: device, model, model_sha256, source, layer, channel, rule, frames
 {in, processed, dropped}, stages {capture, upload, fit, forward, project, display, record: {median, p95} in
@@ -182,7 +182,7 @@ int run(int argc, char** argv) {
         ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 40))
         ->group("Source");
 
-    app.add_option("--model", options.model, "a bundled network's name, or an ONNX file")
+    app.add_option("--model", options.model, "a bundled or fetched network's name, or an ONNX file")
         ->type_name("NAME|FILE.onnx")
         ->group("Network");
     app.add_option("--size", size, "input size of the network, where its graph allows others")
@@ -224,6 +224,11 @@ int run(int argc, char** argv) {
         ->type_name("SIGMA")
         ->group("Projection");
 
+    app.add_option("--random-layers", options.random_layers,
+                   "sanity: random weights in the last N layers; does the picture depend on what was learned?")
+        ->check(CLI::Range(0, 10000))
+        ->type_name("N")
+        ->group("Projection");
     app.add_option("--replay", replay, "take up the settings that a picture or recording was made with")
         ->type_name("FILE.png|FILE.mkv")
         ->group("Projection");
@@ -268,7 +273,7 @@ int run(int argc, char** argv) {
         ->group("Device");
 
     app.add_flag("--list-devices", list_devices, "the Vulkan devices, best first")->group("Lists");
-    app.add_flag("--list-models", list_models, "the bundled networks")->group("Lists");
+    app.add_flag("--list-models", list_models, "the bundled and fetched networks")->group("Lists");
     app.add_flag("--list-layers", list_layers, "the layers of --model")->group("Lists");
 
     try {
@@ -307,6 +312,9 @@ int run(int argc, char** argv) {
     std::signal(SIGPIPE, SIG_IGN);
     std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of the recorder's
     if (window) {
+        for (const CLI::Option* option : app.get_options()) {
+            if (option->count() > 0) window_options.given.insert(option->get_name());
+        }
         deconv::ui::run_window(options, window_options);
         return 0;
     }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "image/maps.h"
+
 namespace deconv::image {
 namespace {
 
@@ -81,7 +83,7 @@ ThumbnailGrid thumbnail_grid(int channels, int width, int height, double aspect,
     grid.tile_width = std::max(8, static_cast<int>(width * shrink));
     grid.tile_height = std::max(8, static_cast<int>(height * shrink));
     const double columns = std::sqrt(aspect * channels * (grid.tile_height + grid.gap) / (grid.tile_width + grid.gap));
-    grid.columns = std::clamp(static_cast<int>(std::lround(columns)), 1, channels);
+    grid.columns = grid_columns(channels, columns);
     grid.rows = (channels + grid.columns - 1) / grid.columns;
     return grid;
 }

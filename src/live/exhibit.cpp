@@ -230,7 +230,7 @@ class Strip : public Exhibit {
         const int cell_width = (tile + strip_gap) * (ladder ? static_cast<int>(ladder_tiles) : 1) + 2 * strip_gap;
         const int cell_height = tile + strip_title + 2 * strip_gap;
         const double ideal = std::sqrt(1.3 * count * cell_height / cell_width);
-        const int columns = std::clamp(static_cast<int>(std::lround(ideal)), 1, std::max(1, count));
+        const int columns = image::grid_columns(std::max(1, count), ideal);
         for (int i = 0; i < count; ++i) {
             Line& line = lines_[static_cast<std::size_t>(i)];
             image::TileRow& row = line.row;

@@ -56,11 +56,12 @@ struct FrameFeed::Shared {
             last_frame = Clock::now();
             if (leaving) return;
         }
-        const bool live = opened->live();
+        const bool live = opened->live() && !opened->on_demand();
+        const std::size_t most = opened->on_demand() ? 1 : ahead;
         for (;;) {
             {
                 std::unique_lock lock(mutex);
-                changed.wait(lock, [&] { return leaving || live || ready.size() < ahead; });
+                changed.wait(lock, [&] { return leaving || live || ready.size() < most; });
                 if (leaving) return;
             }
             const Clock::time_point begin = Clock::now();

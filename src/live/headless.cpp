@@ -79,7 +79,8 @@ class HeadlessRun {
           device_(gpu::DeviceOptions{options.device, options.minimum_limits, false, {}, {}}),
           pipelines_(device_),
           scheduler_(device_),
-          loaded_(load_model(options.model, options.input_width.value_or(0), options.input_height.value_or(0))),
+          loaded_(load_model(options.model, options.input_width.value_or(0), options.input_height.value_or(0),
+                             options.random_layers)),
           labels_(loaded_.sidecar.labels),
           target_(resolve_target(loaded_.network, labels_, options)) {
         for (const std::string& path :

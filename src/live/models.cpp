@@ -6,9 +6,29 @@
 
 #include "base/error.h"
 #include "base/sha256.h"
+#include "live/catalogue.h"
+#include "nn/random_weights.h"
 
 namespace deconv::live {
 namespace fs = std::filesystem;
+
+namespace {
+
+/// For a name that could be fetched: how; empty otherwise.
+std::string how_to_fetch(const std::string& name) {
+    try {
+        for (const CatalogueEntry& entry : read_catalogue()) {
+            if (entry.name == name) {
+                return "the network \"" + name + "\" is not here yet: tools/get-model " + name + " fetches it (" +
+                       media::format_bytes(static_cast<double>(entry.network.bytes)) + ")";
+            }
+        }
+    } catch (const Error&) {  // a catalogue that cannot be read is told of by who fetches
+    }
+    return {};
+}
+
+}  // namespace
 
 std::vector<std::string> weight_folders() {
     std::vector<std::string> folders;
@@ -17,6 +37,7 @@ std::vector<std::string> weight_folders() {
     const fs::path program = fs::read_symlink("/proc/self/exe", error);
     if (!error) folders.push_back((program.parent_path().parent_path() / "share" / "deconv-live" / "weights").string());
     folders.emplace_back(DECONV_SOURCE_WEIGHTS);
+    folders.push_back(fetched_folder());
     return folders;
 }
 
@@ -44,6 +65,7 @@ std::string find_model(const std::string& name_or_path) {
         if (model.name == wanted) return model.path;
         names.push_back(model.name);
     }
+    if (const std::string how = how_to_fetch(wanted); !how.empty()) throw Error(how);
     std::string there;
     for (const std::string& name : names) there += (there.empty() ? "" : ", ") + name;
     throw Error("no model named \"" + wanted + "\"; there is: " + (there.empty() ? "none" : there) +
@@ -53,6 +75,11 @@ std::string find_model(const std::string& name_or_path) {
 ModelFile read_model(const std::string& name_or_path) {
     ModelFile file;
     file.path = find_model(name_or_path);
+    std::error_code error;
+    if (fs::is_regular_file(file.path, error)) {  // what cannot be read, the importer tells of
+        file.sha256 = sha256_of_file(file.path);
+        check_fetched(file.path, file.sha256);
+    }
     file.graph = nn::import_onnx(file.path);
     file.sidecar = nn::read_sidecar(file.path);
     if (file.graph.inputs.size() > 1) {
@@ -64,7 +91,6 @@ ModelFile read_model(const std::string& name_or_path) {
         throw Error(file.path + ": its input " + image.name + " has shape " + nn::to_string(image.shape) +
                     "; an image (N, 3, H, W) or (N, 1, H, W) is supported");
     }
-    file.sha256 = sha256_of_file(file.path);
     return file;
 }
 
@@ -83,9 +109,10 @@ nn::Network network_at(const ModelFile& file, nn::Graph graph, int width, int he
     return nn::Network(std::move(graph), {{image.name, shape}});
 }
 
-LoadedModel load_model(const std::string& name_or_path, int width, int height) {
+LoadedModel load_model(const std::string& name_or_path, int width, int height, int random_layers) {
     ModelFile file = read_model(name_or_path);
     nn::Graph graph = std::move(file.graph);
+    if (random_layers > 0) graph = nn::RandomWeights().apply(graph, random_layers);
     nn::Network network = network_at(file, std::move(graph), width, height);
     return {file.path, file.sha256, std::move(file.sidecar), std::move(network)};
 }

@@ -28,6 +28,7 @@ struct Options {
     nn::LrnReverse lrn = nn::LrnReverse::identity;
     image::Display display = image::Display::signed_zero_grey;
     double blur = 0;
+    int random_layers = 0;  // learned layers whose weights are random, from the top
 
     std::int64_t frames = 0;  // 0: as many as there are
     std::string record, snapshot, raw, activations;

@@ -31,13 +31,6 @@ using Names = std::vector<std::string>;
 constexpr std::uintmax_t largest_file = std::uintmax_t{1} << 20;
 constexpr int deepest = 64;  // of nested values
 
-template <typename Choice>
-Names names_of(const Choices<Choice>& choices) {
-    Names names;
-    for (const auto& [name, value] : choices) names.push_back(name);
-    return names;
-}
-
 /// What a value may be.
 struct Limits {
     Names names;  // of texts; empty: any
@@ -64,8 +57,6 @@ void for_each_value(Values& p, const Visit& visit) {
     visit("gamma", p.gamma, Limits{{}, 0.3, 3});
     visit("record", p.record, Limits{record_names()});
     visit("model", p.model, Limits{});
-    visit("camera", p.camera, Limits{});
-    visit("input", p.input, Limits{});
 }
 
 std::string shown(double value) {
@@ -196,17 +187,17 @@ void make_folder(const fs::path& folder) {
 }  // namespace
 
 const std::vector<std::string>& view_names() {
-    static const Names names{"side by side", "overlay", "layer"};
+    static const Names names{"side by side", "overlay", "layer", "mosaic", "ladder", "network", "compare"};
     return names;
 }
 
 const std::vector<std::string>& blend_names() {
-    static const Names names{"signal", "all"};
+    static const Names names{"signal", "mix", "spotlight"};
     return names;
 }
 
 const std::vector<std::string>& record_names() {
-    static const Names names{"side by side", "overlay", "layer", "projection"};
+    static const Names names{"view", "side by side", "projection"};
     return names;
 }
 

@@ -6,14 +6,15 @@
 
 namespace deconv::live {
 
-/// Choices are the words of the command line (live/choices.h) and of the window (below).
+/// Choices are the words of the command line (live/choices.h) and of the window (below).  What is looked at is the
+/// command line's matter.
 struct Preferences {
     // The window.
     std::string view = "side by side";  // view_names()
     bool panel = true;
     bool mirror = false;
     bool full_screen = false;
-    int width = 1280, height = 720;  // of the window while it is not full screen, in screen coordinates
+    int width = 1280, height = 800;  // of the window while it is not full screen, in screen coordinates
     // Over the camera.
     float opacity = 0.85F;         // 0 … 1
     std::string blend = "signal";  // blend_names()
@@ -23,17 +24,17 @@ struct Preferences {
     float gain = 1, gamma = 1;  // 0.1 … 10 and 0.3 … 3, as the sliders
     // What goes into a recording.
     std::string record = "side by side";  // record_names()
-    // What it looks at; empty: the default.
-    std::string model, camera, input;
+    std::string model;                    // name or path; empty: the default
 
     bool operator==(const Preferences&) const = default;
 };
 
-/// The window's views.
+/// The window's views, in the order of its keys 1 to 7.
 const std::vector<std::string>& view_names();
-/// How the projection lies over the camera: where it differs from neutral, or all of it.
+/// How the projection lies over the camera: only where it differs from grey; all of it, mixed; or as the light in
+/// which the camera's picture is seen.
 const std::vector<std::string>& blend_names();
-/// Those of the views that are recorded, or the projection alone.
+/// What is recorded: the window's view, camera and projection, or the projection alone.
 const std::vector<std::string>& record_names();
 
 /// $XDG_CONFIG_HOME/deconv-live/settings.json, by default below ~/.config; empty where there is no home.

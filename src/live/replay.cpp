@@ -37,6 +37,7 @@ std::vector<std::string> to_arguments(const Options& options) {
     char blur[32];
     std::snprintf(blur, sizeof blur, "%g", options.blur);
     add("--blur", blur);
+    if (options.random_layers > 0) add("--random-layers", std::to_string(options.random_layers));
     return arguments;
 }
 

@@ -176,10 +176,10 @@ struct Session::Impl {
             resolve_first(*made);
             first_engine = false;
         }
+        if (other_layer || engine->spec.rule != made->spec.rule) moments.forget();
+        if (other_layer) strongest.forget();
         engine = std::move(made);
         fresh_plan = true;
-        if (other_layer) strongest.forget();
-        moments.forget();
         const LoadedNetwork& network = *engine->network;
         const std::lock_guard lock(mutex);
         if (wanted.layer < 0) wanted.layer = current.layer = engine->layer;
@@ -308,6 +308,7 @@ struct Session::Impl {
         made_with.y = now.y;
         made_with.x = now.x;
         made_with.start_one = now.one;
+        made_with.random_layers = engine->network->random_layers;
         return describe(made_with, engine->network->file->sha256);
     }
 

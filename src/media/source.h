@@ -26,6 +26,8 @@ class Source {
     /// decoded from its first frame on, a camera that was unplugged, a stream that broke off).  From a stream or camera
     /// that has stalled it throws after 5 seconds.
     virtual std::optional<Frame> next() = 0;
+    /// Passes over the next frame, as cheaply as can be; false where there is none.
+    virtual bool skip() { return next().has_value(); }
     /// Ends the source, for one that is not waited for any longer: a stream's next() under way returns within a fifth
     /// of a second; a camera's cannot be hurried.  May be called from another thread.
     virtual void cancel() {}
@@ -33,6 +35,8 @@ class Source {
     virtual double fps() const = 0;
     /// A live source goes on by itself: its old frames are dropped, never queued.
     virtual bool live() const = 0;
+    /// A live source that gives the picture of the moment when it is asked: nothing is read ahead.
+    virtual bool on_demand() const { return false; }
     /// Each picture stands for itself (an image, a folder of images), rather than following the one before.
     virtual bool stills() const { return false; }
     /// Frames in all, where that is known.

@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <numeric>
 
-#include "live/choices.h"
+#include "live/preferences.h"
 
 namespace deconv::ui {
 namespace {
@@ -136,7 +136,7 @@ void act(Action action, const live::State& state, live::Settings& settings, View
             view.timings = !view.timings;
             break;
         case Action::next_view:
-            view.mode = next(view.mode, static_cast<int>(mode_names.size()));
+            view.mode = next(view.mode, static_cast<int>(live::view_names().size()));
             break;
         case Action::view_side_by_side:
         case Action::view_overlay:
@@ -217,7 +217,7 @@ void act(Action action, const live::State& state, live::Settings& settings, View
             view.opacity = std::max(0.0F, view.opacity - 0.1F);
             break;
         case Action::next_blend:
-            view.blend = next(view.blend, static_cast<int>(blend_names.size()));
+            view.blend = next(view.blend, static_cast<int>(live::blend_names().size()));
             break;
         case Action::reset_zoom:
             view.views = {};
@@ -275,7 +275,7 @@ void act(Action action, const live::State& state, live::Settings& settings, View
             view.record_asked = true;
             break;
         case Action::next_record:
-            settings.record = next(settings.record, static_cast<int>(record_names.size()));
+            settings.record = next(settings.record, static_cast<int>(live::record_names().size()));
             break;
         case Action::snapshot:
             view.snapshot_asked = true;

@@ -7,12 +7,14 @@
 #include <algorithm>
 #include <chrono>
 #include <climits>
+#include <cstdio>
 #include <ctime>
 #include <filesystem>
 
 #include "base/error.h"
 #include "base/trace.h"
 #include "live/headless.h"
+#include "live/preferences.h"
 #include "live/steady.h"
 #include "ui/actions.h"
 #include "ui/canvas.h"
@@ -21,6 +23,7 @@
 #include "ui/kiosk.h"
 #include "ui/menus.h"
 #include "ui/overlay.h"
+#include "ui/remember.h"
 #include "ui/stage.h"
 #include "ui/window.h"
 
@@ -305,14 +308,23 @@ void run_window(const live::Options& options, const WindowOptions& window) {
     if (!options.trace.empty()) trace.emplace();
     Carried carried;
     carried.settings.options = options;
-    carried.first = carried.settings;
+    carried.settings.random_layers = options.random_layers;
     carried.record = options.record;
-    for (std::size_t i = 0; i < mode_names.size(); ++i) {
-        if (window.view == mode_names.at(i)) carried.view.mode = static_cast<Mode>(i);
+    const std::string remembered = live::preferences_path();
+    if (!window.kiosk) {
+        const live::Preferences preferences = live::load_preferences(remembered, carried.message);
+        take_up(preferences, window.given, carried.settings, carried.view);
+        carried.geometry[2] = preferences.width;
+        carried.geometry[3] = preferences.height;
+    }
+    carried.first = carried.settings;
+    for (std::size_t i = 0; i < live::view_names().size(); ++i) {
+        if (window.view == live::view_names()[i]) carried.view.mode = static_cast<Mode>(i);
     }
     follow_mode(carried.view, carried.settings);
-    carried.view.kiosk = carried.view.full_screen = window.kiosk;
-    carried.view.panel = !window.kiosk;
+    carried.view.kiosk = window.kiosk;
+    if (window.kiosk) carried.view.full_screen = true;
+    if (window.kiosk) carried.view.panel = false;
     carried.view.may_keep = !window.kiosk || window.allow_record;
     for (bool again = true; again;) {
         const std::string device = carried.settings.options.device;
@@ -332,6 +344,12 @@ void run_window(const live::Options& options, const WindowOptions& window) {
             carried.first.options.device = device;
             carried.settings.options.device = carried.view.device_asked;
         }
+    }
+    if (!window.kiosk) {
+        const std::string fault = live::save_preferences(
+            remembered,
+            to_remember(carried.settings, carried.view, carried.geometry[2], carried.geometry[3]));
+        if (!fault.empty()) std::fprintf(stderr, "deconv-live: %s\n", fault.c_str());
     }
     if (trace) trace->write(options.trace);
 }

@@ -1,7 +1,10 @@
 // The live window.
 #pragma once
 
-#include "live/session.h"
+#include <set>
+#include <string>
+
+#include "live/options.h"
 
 namespace deconv::ui {
 
@@ -9,6 +12,7 @@ struct WindowOptions {
     bool kiosk = false;
     bool allow_record = false;  // in a kiosk
     std::string view;           // to begin with; empty: the one of last time
+    std::set<std::string> given;  // the command line's options: they win over what is remembered
 };
 
 /// Opens the window and runs until it is closed or a signal asks to stop.  Throws Error where there is no display or

@@ -1,6 +1,9 @@
 // What the menus offer: sources and networks that are there, and networks that can be fetched.
 #pragma once
 
+#include <memory>
+
+#include "live/model_fetch.h"
 #include "ui/view_state.h"
 
 namespace deconv::ui {
@@ -14,6 +17,9 @@ class Menus {
     void follow(live::Session& session, ViewState& view);
 
   private:
+    void follow_fetch(live::Session& session, ViewState& view);
+
+    std::unique_ptr<live::ModelFetch> fetch_;
     std::chrono::steady_clock::time_point looked_;
 };
 

@@ -8,6 +8,8 @@
 #include <cctype>
 #include <cstdio>
 
+#include "live/choices.h"
+#include "live/preferences.h"
 #include "ui/actions.h"
 
 namespace deconv::ui {
@@ -22,12 +24,11 @@ float half_width() {
     return (ImGui::GetContentRegionAvail().x - ImGui::GetStyle().ItemSpacing.x) / 2;
 }
 
-template <std::size_t N>
-bool choice(const char* id, const std::array<const char*, N>& names, int& value) {
+bool choice(const char* id, const std::vector<std::string>& names, int& value) {
     bool changed = false;
-    if (ImGui::BeginCombo(id, names.at(static_cast<std::size_t>(value)))) {
-        for (std::size_t i = 0; i < N; ++i) {
-            if (ImGui::Selectable(names.at(i), value == static_cast<int>(i))) {
+    if (ImGui::BeginCombo(id, names.at(static_cast<std::size_t>(value)).c_str())) {
+        for (std::size_t i = 0; i < names.size(); ++i) {
+            if (ImGui::Selectable(names[i].c_str(), value == static_cast<int>(i))) {
                 value = static_cast<int>(i);
                 changed = true;
             }
@@ -67,9 +68,8 @@ bool layer_list(const char* id, const std::vector<live::LayerInfo>& layers, int&
 }
 
 bool rule_choice(const char* id, nn::Rule& rule) {
-    static const std::array<const char*, 3> names{"deconv", "guided", "gradient"};
     int value = static_cast<int>(rule);
-    if (!choice(id, names, value)) return false;
+    if (!choice(id, live::names_of(live::rule_choices()), value)) return false;
     rule = static_cast<nn::Rule>(value);
     return true;
 }
@@ -118,13 +118,13 @@ bool view_controls(ViewState& view) {
     const Mode before = view.mode;
     int mode = static_cast<int>(view.mode);
     ImGui::SetNextItemWidth(half_width());
-    if (choice("##view", mode_names, mode)) view.mode = static_cast<Mode>(mode);
+    if (choice("##view", live::view_names(), mode)) view.mode = static_cast<Mode>(mode);
     tooltip("View", Action::next_view);
     if (view.mode == Mode::overlay) {
         ImGui::SameLine();
         int blend = static_cast<int>(view.blend);
         ImGui::SetNextItemWidth(-1);
-        if (choice("##blend", blend_names, blend)) view.blend = static_cast<Blend>(blend);
+        if (choice("##blend", live::blend_names(), blend)) view.blend = static_cast<Blend>(blend);
         tooltip("How the projection lies over the camera", Action::next_blend);
         ImGui::SetNextItemWidth(-1);
         ImGui::SliderFloat("##opacity", &view.opacity, 0, 1, "opacity %.2f");
@@ -189,7 +189,7 @@ bool way_back(const live::State& state, live::Settings& settings) {
     changed |= rule_choice("##rule", settings.options.rule);
     tooltip("Rule: what rectifiers let through on the way back", Action::next_rule);
     ImGui::SameLine();
-    static const std::array<const char*, 5> displays{"signed", "positive", "norm", "norm, blurred", "range"};
+    static const std::vector<std::string> displays{"signed", "positive", "norm", "norm, blurred", "range"};
     const bool blurred = settings.options.display == image::Display::norm && settings.options.blur > 0;
     int display = static_cast<int>(settings.options.display);
     if (blurred || display == 3) ++display;
@@ -281,7 +281,7 @@ bool keep_controls(const live::State& state, live::Settings& settings, ViewState
     ImGui::SameLine();
     int what = static_cast<int>(settings.record);
     ImGui::SetNextItemWidth(-1);
-    if (choice("##what", record_names, what)) {
+    if (choice("##what", live::record_names(), what)) {
         settings.record = static_cast<live::RecordWhat>(what);
         changed = true;
     }
@@ -337,6 +337,14 @@ bool source_and_network(const live::State& state, live::Settings& settings, View
         ImGui::EndCombo();
     }
     tooltip("Network; an ONNX file can also be dropped onto the window");
+    if (!view.fetching.empty()) {
+        const float button = ImGui::CalcTextSize("cancel").x + 4 * ImGui::GetStyle().FramePadding.x;
+        ImGui::ProgressBar(view.fetched, ImVec2(-button, 0), "");
+        tooltip(view.fetching.c_str());
+        ImGui::SameLine();
+        if (ImGui::SmallButton("cancel")) view.fetch_cancelled = true;
+        ImGui::TextDisabled("%s", view.fetching.c_str());
+    }
     char size[32];
     std::snprintf(size, sizeof size, "%dx%d", state.input_width, state.input_height);
     ImGui::SetNextItemWidth(half_width());
@@ -356,10 +364,9 @@ bool source_and_network(const live::State& state, live::Settings& settings, View
     }
     tooltip("Size of the network's input, where its graph allows another");
     ImGui::SameLine();
-    static const std::array<const char*, 3> fits{"crop", "stretch", "letterbox"};
     int fit = static_cast<int>(options.fit);
     ImGui::SetNextItemWidth(-1);
-    if (choice("##fit", fits, fit)) {
+    if (choice("##fit", live::names_of(live::fit_choices()), fit)) {
         options.fit = static_cast<image::Fit>(fit);
         changed = true;
     }

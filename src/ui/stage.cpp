@@ -103,7 +103,7 @@ void Stage::lay_out(glm::vec2 screen, float controls, const live::State& state, 
         const glm::vec2 size = canvas_.size(best_slot);
         const float height = std::min(room.size.y * 0.3F, room.size.x * size.y / size.x);
         strip_ = {{room.origin.x, room.size.y - height}, {room.size.x, height}};
-        room.size.y -= height + gap;
+        room.size.y -= height + gap + ImGui::GetTextLineHeight() + 10;
     }
     panes_.clear();
     const auto beside = [&](std::vector<int> slots) {

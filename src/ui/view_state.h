@@ -10,16 +10,10 @@
 
 namespace deconv::ui {
 
+/// In the order of live::view_names().
 enum class Mode { side_by_side, overlay, layer, mosaic, ladder, network, compare };
-inline constexpr std::array<const char*, 7> mode_names{"side by side", "overlay", "layer",  "mosaic",
-                                                       "ladder",       "network", "compare"};
-
-/// How the projection lies over the camera: only where it differs from grey; mixed; or as the light in which the
-/// camera's picture is seen.
+/// In the order of live::blend_names(); live::RecordWhat is in that of live::record_names().
 enum class Blend { signal, mix, spotlight };
-inline constexpr std::array<const char*, 3> blend_names{"signal", "mix", "spotlight"};
-
-inline constexpr std::array<const char*, 3> record_names{"view", "side by side", "projection"};
 
 /// A source or network that a menu offers.
 struct Offer {
@@ -47,6 +41,9 @@ struct ViewState {
     std::vector<gpu::DeviceInfo> devices;
     std::string device_asked;  // index of another device to run on
     std::string fetch_asked;   // name of a network to fetch
+    std::string fetching;      // how far that is; empty: nothing is being fetched
+    float fetched = 0;         // 0 … 1
+    bool fetch_cancelled = false;
     double latency_ms = 0;     // from capture to display
     double window_fps = 0;
 };

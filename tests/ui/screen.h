@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
@@ -21,10 +22,11 @@ inline bool installed(const std::string& program) {
     return std::system(("command -v " + program + " >/dev/null 2>&1").c_str()) == 0;
 }
 
-/// A virtual X server of 1280 × 720 for one test.  The server itself picks a free number, and says it once it listens.
+/// A virtual X server for one test.  The server itself picks a free number, and says it once it listens.
 class Screen {
   public:
-    Screen() {
+    explicit Screen(int width = 1280, int height = 800)
+        : size_(std::to_string(width) + "x" + std::to_string(height)) {
         int ends[2] = {-1, -1};
         if (::pipe(ends) != 0) throw Error("no pipe");
         std::fflush(stdout);
@@ -34,8 +36,8 @@ class Screen {
             const int nowhere = ::open("/dev/null", O_WRONLY);
             ::dup2(nowhere, STDOUT_FILENO);
             ::dup2(nowhere, STDERR_FILENO);
-            ::execlp("Xvfb", "Xvfb", "-displayfd", std::to_string(ends[1]).c_str(), "-screen", "0", "1280x720x24",
-                     nullptr);
+            ::execlp("Xvfb", "Xvfb", "-displayfd", std::to_string(ends[1]).c_str(), "-screen", "0",
+                     (size_ + "x24").c_str(), nullptr);
             ::_exit(127);
         }
         ::close(ends[1]);
@@ -54,17 +56,26 @@ class Screen {
     const std::string& name() const { return name_; }
     cv::Mat picture(const TempDir& folder) const {
         const std::string file = folder / "screen.png";
-        const std::string command = "ffmpeg -loglevel quiet -y -f x11grab -video_size 1280x720 -i " + name_ +
+        const std::string command = "ffmpeg -loglevel quiet -y -f x11grab -draw_mouse 0 -video_size " + size_ + " -i " + name_ +
                                     " -frames:v 1 " + file + " </dev/null";
         if (std::system(command.c_str()) != 0) return {};
         return cv::imread(file);
     }
-    void press(const std::string& key) const {
-        EXPECT_EQ(std::system(("DISPLAY=" + name_ + " xdotool key " + key).c_str()), 0);
+    void press(const std::string& key) const { xdotool("key " + key); }
+    void click(int x, int y) const {
+        xdotool("mousemove " + std::to_string(x) + " " + std::to_string(y) + " sleep 0.2 mousedown 1 sleep 0.2 mouseup 1");
+    }
+    void move(int x, int y) const { xdotool("mousemove " + std::to_string(x) + " " + std::to_string(y)); }
+    void resize(int width, int height) const {
+        xdotool("search --name deconv-live windowsize " + std::to_string(width) + " " + std::to_string(height));
     }
 
   private:
-    std::string name_;
+    void xdotool(const std::string& what) const {
+        EXPECT_EQ(std::system(("DISPLAY=" + name_ + " xdotool " + what + " >/dev/null").c_str()), 0) << what;
+    }
+
+    std::string size_, name_;
     pid_t pid_ = -1;
 };
 
@@ -96,8 +107,10 @@ class LiveWindow : public ::testing::Test {
         }
         screen_.emplace();
         place_.folder = folder_.path();
-        place_.environment = {
-            {"DISPLAY", screen_->name()}, {"XDG_CACHE_HOME", folder_ / "cache"}, {"DECONV_VALIDATION", "1"}};
+        place_.environment = {{"DISPLAY", screen_->name()},
+                              {"XDG_CACHE_HOME", folder_ / "cache"},
+                              {"XDG_CONFIG_HOME", folder_ / "config"},
+                              {"DECONV_VALIDATION", "1"}};
     }
 
     bool shows_pictures() const {
@@ -112,7 +125,15 @@ class LiveWindow : public ::testing::Test {
                 found.push_back(entry.path());
             }
         }
+        std::sort(found.begin(), found.end());
         return found;
+    }
+    /// Leaves by a key and expects that all was well.
+    void leave(Program& program, const std::string& key = "q") const {
+        screen_->press(key);
+        const Outcome outcome = program.wait(std::chrono::seconds(20));
+        EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+        EXPECT_EQ(outcome.err.find("Vulkan validation"), std::string::npos) << outcome.err;
     }
 
     TempDir folder_;
