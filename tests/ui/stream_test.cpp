@@ -94,6 +94,18 @@ TEST_F(LiveStream, ItIsLeftInHalfASecondWhileItIsSilent) {
     EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(3));
 }
 
+TEST_F(LiveStream, ItIsLeftAtOnceWhileItsCameraDoesNotAnswer) {
+    MjpegServer server;
+    server.stall(60);
+    Program program({"--camera", server.url()}, place_);
+    ASSERT_TRUE(eventually([&] { return server.connections() > 0; })) << program.said();
+    ::sleep(1);
+    const auto start = std::chrono::steady_clock::now();
+    program.send(SIGINT);
+    EXPECT_EQ(program.wait(std::chrono::seconds(10)).exit_code, 0);
+    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(3));
+}
+
 TEST_F(LiveStream, KilledItLosesASecondOfItsRecordingAtMost) {
     constexpr double fps = 30;
     const MjpegServer server({.width = 640, .height = 480, .fps = fps});
