@@ -57,7 +57,7 @@ gpu::DeviceOptions device_options(const live::Options& options, const Display& d
 struct Carried {
     live::Settings settings, first;
     ViewState view;
-    Window::Geometry geometry{INT_MIN, INT_MIN, 1280, 800};
+    Window::Geometry geometry = Window::default_geometry;
     std::string record;   // to begin with
     std::string message;  // to say
 };

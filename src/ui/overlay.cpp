@@ -15,7 +15,7 @@ constexpr float base_width = 340;
 void help_window(ViewState& view) {
     const ImVec2 screen = ImGui::GetIO().DisplaySize;
     ImGui::SetNextWindowPos(ImVec2(screen.x / 2, screen.y / 2), ImGuiCond_Always, ImVec2(0.5F, 0.5F));
-    ImGui::SetNextWindowBgAlpha(0.97F);
+    ImGui::SetNextWindowBgAlpha(1);
     ImGui::Begin("Keys", &view.help,
                  ImGuiWindowFlags_AlwaysAutoResize | ImGuiWindowFlags_NoCollapse | ImGuiWindowFlags_NoSavedSettings);
     // Three columns of groups, about equally long.

@@ -336,7 +336,7 @@ bool source_and_network(const live::State& state, live::Settings& settings, View
         }
         ImGui::EndCombo();
     }
-    tooltip("Network; an ONNX file can also be dropped onto the window");
+    tooltip("Network; an ONNX file can also be dropped onto the window", Action::next_network);
     if (!view.fetching.empty()) {
         const float button = ImGui::CalcTextSize("cancel").x + 4 * ImGui::GetStyle().FramePadding.x;
         ImGui::ProgressBar(view.fetched, ImVec2(-button, 0), "");
@@ -354,7 +354,7 @@ bool source_and_network(const live::State& state, live::Settings& settings, View
             options.input_height.reset();
             changed = true;
         }
-        for (const int side : {32, 64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512}) {
+        for (const int side : input_sizes()) {
             const std::string label = std::to_string(side) + "x" + std::to_string(side);
             if (!ImGui::Selectable(label.c_str(), side == state.input_width && side == state.input_height)) continue;
             options.input_width = options.input_height = side;
@@ -362,7 +362,7 @@ bool source_and_network(const live::State& state, live::Settings& settings, View
         }
         ImGui::EndCombo();
     }
-    tooltip("Size of the network's input, where its graph allows another");
+    tooltip("Size of the network's input, where its graph allows another", Action::larger_input);
     ImGui::SameLine();
     int fit = static_cast<int>(options.fit);
     ImGui::SetNextItemWidth(-1);
@@ -380,7 +380,7 @@ bool source_and_network(const live::State& state, live::Settings& settings, View
         }
         ImGui::EndCombo();
     }
-    tooltip("Device; another one starts everything anew on it");
+    tooltip("Device; another one starts everything anew on it", Action::next_device);
     return changed;
 }
 

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <utility>
 
 namespace deconv::ui {
 namespace {
@@ -106,42 +107,72 @@ void Stage::lay_out(glm::vec2 screen, float controls, const live::State& state, 
         room.size.y -= height + gap + ImGui::GetTextLineHeight() + 10;
     }
     panes_.clear();
-    const auto beside = [&](std::vector<int> slots) {
-        // All as tall as they can be together.
-        float total = 0;
-        std::vector<float> shares;
-        for (const int slot : slots) {
-            const glm::vec2 size = canvas_.size(slot);
-            // A picture that is much wider than high gets no more than its part; an exhibit is what the view is for.
-            const float share = std::clamp(size.x / size.y, 0.5F, slot == exhibit_slot ? 1.8F : 2.4F);
-            shares.push_back(slot == exhibit_slot ? 1.7F * share : share);
-            total += shares.back();
-        }
-        const float width = room.size.x - gap * static_cast<float>(slots.size() - 1);
-        float left = room.origin.x;
-        for (std::size_t i = 0; i < slots.size(); ++i) {
-            const float own = std::floor(width * shares[i] / total);
-            panes_.push_back({slots[i], {{left, room.origin.y}, {own, room.size.y}}, static_cast<int>(i)});
-            left += own + gap;
-        }
-    };
     switch (view.mode) {
         case Mode::overlay:
             panes_.push_back({camera_slot, room, 0});
             break;
         case Mode::side_by_side:
-            beside({camera_slot, projection_slot});
+            arrange({camera_slot, projection_slot}, room);
             break;
         case Mode::compare:
-            beside({camera_slot, projection_slot, second_slot});
+            // What is compared stands together; the camera takes the room below where there is much of it.
+            if (room.size.x < 1.65F * room.size.y) {
+                const float top = std::floor(std::min(room.size.y * 0.62F, room.size.x / 2));
+                in_row({projection_slot, second_slot}, {room.origin, {room.size.x, top}});
+                in_row({camera_slot},
+                       {room.origin + glm::vec2(0, top + gap), {room.size.x, room.size.y - top - gap}});
+            } else {
+                in_row({camera_slot, projection_slot, second_slot}, room);
+            }
             break;
         case Mode::layer:
         case Mode::mosaic:
         case Mode::ladder:
         case Mode::network:
-            beside({exhibit_slot, projection_slot});
+            arrange({exhibit_slot, projection_slot}, room);
             break;
     }
+    for (std::size_t i = 0; i < panes_.size(); ++i) panes_[i].view = static_cast<int>(i);
+}
+
+/// Beside each other, all as tall as they can be together.
+void Stage::in_row(const std::vector<int>& slots, const Rect& room) {
+    float total = 0;
+    std::vector<float> shares;
+    for (const int slot : slots) {
+        const glm::vec2 size = canvas_.size(slot);
+        // A picture that is much wider than high gets no more than its part; an exhibit is what the view is for.
+        const float share = std::clamp(size.x / size.y, 0.5F, slot == exhibit_slot ? 1.8F : 2.4F);
+        shares.push_back(slot == exhibit_slot ? 1.7F * share : share);
+        total += shares.back();
+    }
+    const float width = room.size.x - gap * static_cast<float>(slots.size() - 1);
+    float left = room.origin.x;
+    for (std::size_t i = 0; i < slots.size(); ++i) {
+        const float own = std::floor(width * shares[i] / total);
+        panes_.push_back({slots[i], {{left, room.origin.y}, {own, room.size.y}}, 0});
+        left += own + gap;
+    }
+}
+
+/// Two pictures beside or above each other, whichever shows more of them.
+void Stage::arrange(const std::vector<int>& slots, const Rect& room) {
+    in_row(slots, room);
+    const std::vector<Pane> row = std::exchange(panes_, {});
+    const float share = slots.front() == exhibit_slot ? 0.68F : 0.5F;
+    const float top = std::floor((room.size.y - gap) * share);
+    const std::vector<Pane> column{
+        {slots.at(0), {room.origin, {room.size.x, top}}, 0},
+        {slots.at(1), {room.origin + glm::vec2(0, top + gap), {room.size.x, room.size.y - gap - top}}, 0}};
+    const auto area = [&](const std::vector<Pane>& panes) {
+        float sum = 0;
+        for (const Pane& pane : panes) {
+            const Rect at = View().place(pane.box, canvas_.size(pane.slot));
+            sum += at.size.x * at.size.y * (pane.slot == exhibit_slot ? 2.0F : 1.0F);
+        }
+        return sum;
+    };
+    panes_ = area(column) > area(row) ? column : row;
 }
 
 Rect Stage::place(const Pane& pane, const ViewState& view) const {
@@ -301,6 +332,10 @@ void Stage::annotate_exhibit(const Pane& pane, const live::State& state, const V
             // Older thumbnails fade a little.
             const auto clock = std::chrono::steady_clock::now().time_since_epoch();
             const double now = std::chrono::duration<double>(clock).count();
+            double oldest = 2;  // seconds
+            for (const live::ExhibitTile& tile : tiles) {
+                if (tile.seconds >= 0) oldest = std::max(oldest, now - tile.seconds);
+            }
             for (const live::ExhibitTile& tile : tiles) {
                 if (tile.seconds < 0) {  // not drawn yet
                     list->AddRect(to_im(on_screen(tile.left, tile.top)),
@@ -308,8 +343,8 @@ void Stage::annotate_exhibit(const Pane& pane, const live::State& state, const V
                                   IM_COL32(60, 62, 66, 255));
                     continue;
                 }
-                const double age = std::clamp((now - tile.seconds - 0.5) / 10, 0.0, 1.0);
-                const auto alpha = static_cast<int>(130 * age);
+                const double age = std::clamp((now - tile.seconds) / oldest, 0.0, 1.0);
+                const auto alpha = static_cast<int>(90 * age);
                 if (alpha < 4) continue;
                 list->AddRectFilled(to_im(on_screen(tile.left, tile.top)),
                                     to_im(on_screen(tile.left + tile.width, tile.top + tile.height)),

@@ -51,7 +51,8 @@ class WindowTest : public LiveWindow {
         const cv::Mat rgba(scene.height, scene.width, CV_8UC4, const_cast<std::uint8_t*>(scene.rgba.data()));
         cv::Mat bgr;
         cv::cvtColor(rgba, bgr, cv::COLOR_RGBA2BGR);
-        const std::string path = folder_ / name;
+        std::filesystem::create_directories(folder_ / "pictures");
+        const std::string path = folder_ / ("pictures/" + name);
         EXPECT_TRUE(cv::imwrite(path, bgr(cv::Rect(40, 0, side, side))));
         return path;
     }
