@@ -15,4 +15,12 @@ uint linear_group() { return gl_WorkGroupID.y * groups_a_row + gl_WorkGroupID.x;
 
 // The invocation's index in a grid made by linear_groups(): x first, then y.
 uint linear_index() { return linear_group() * workgroup + gl_LocalInvocationID.x; }
+
+// i / by, for quotients below 2^22: a CPU's driver divides integers one lane at a time, and floats all at once.
+uint quotient(uint i, uint by) {
+    uint q = uint(float(i) / float(by));
+    if (q * by > i) --q;
+    if (i - q * by >= by) ++q;
+    return q;
+}
 #endif

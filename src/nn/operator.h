@@ -54,6 +54,10 @@ class Emitter {
     }
     /// A few bytes for bindings that a shader does not use under its current constants.
     virtual gpu::Slice unused() = 0;
+    /// Memory that nothing outside one forward() or reverse() sees: the next one may be given the same.
+    virtual gpu::Slice scratch(std::uint64_t bytes) = 0;
+    /// The name of the algorithm that was found best for a task, or forced; empty: the device's default.
+    virtual std::string choice(const std::string& /*task*/) const { return {}; }
 };
 
 /// What an operator may apply to its output on the way out, in place of a node of its own.

@@ -24,8 +24,26 @@ class StepEmitter : public Emitter {
     }
     using Emitter::constant;
     gpu::Slice unused() override { return model_.constants().unused(); }
+    /// Has no buffer yet: place_scratch() gives it one when the largest need is known.
+    gpu::Slice scratch(std::uint64_t bytes) override {
+        scratch_bytes_ = std::max(scratch_bytes_, bytes);
+        return {{}, 0, bytes};
+    }
+    std::string choice(const std::string& task) const override { return model_.choices().get(task); }
+
+    /// One buffer for all scratch memory; barriers keep its users apart.
+    void place_scratch(std::vector<gpu::Buffer>& blocks) {
+        if (scratch_bytes_ == 0) return;
+        blocks.emplace_back(model_.device(), scratch_bytes_, gpu::MemoryUse::device);
+        for (gpu::Step& step : steps_) {
+            for (gpu::Binding& binding : step.dispatch.bindings) {
+                if (!binding.slice) binding.slice.buffer = blocks.back().slice().buffer;
+            }
+        }
+    }
 
   private:
+    std::uint64_t scratch_bytes_ = 0;
     Model& model_;
     std::vector<gpu::Step>& steps_;
     std::string stage_;
@@ -344,7 +362,11 @@ class Plan::Builder {
             n.op->forward(emitter, {inputs_of(n, emitter), forward_tensors(n.outputs),
                                     activation >= 0 ? Activation::relu : Activation::none});
         }
-        if (options_.target < 0) return;
+        if (options_.target >= 0) emit_way_back(emitter);
+        emitter.place_scratch(plan_.blocks_);
+    }
+
+    void emit_way_back(StepEmitter& emitter) {
         emitter.stage("project");
         const Extent extent = extent_of(tensor(options_.target).shape);
         const gpu::Device& device = model_.device();

@@ -21,14 +21,16 @@ struct Binding {
     Slice slice;
     bool read = false;
     bool write = false;
-    bool texels = false;  // a uniform texel buffer of float32 instead of a storage buffer
+    /// Components of a uniform texel buffer of float32, 1 or 4, in place of a storage buffer; 0: a storage buffer.
+    std::uint8_t texels = 0;
 };
 inline Binding in(const Slice& slice) {
     return {slice, true, false};
 }
-/// Read as texels: some CPU drivers gather those by one instruction, and storage buffers by a loop.
-inline Binding in_texels(const Slice& slice) {
-    return {slice, true, false, true};
+/// Read as texels: some CPU drivers gather those by one instruction (and four components by one load a lane), and
+/// storage buffers by a loop.
+inline Binding in_texels(const Slice& slice, std::uint8_t components = 1) {
+    return {slice, true, false, components};
 }
 inline Binding out(const Slice& slice) {
     return {slice, false, true};

@@ -1,0 +1,16 @@
+// Convolution over packed channels: what a CPU's driver runs fastest.  See shaders/nn/conv_packed.comp.
+#pragma once
+
+#include "nn/ops/convolution.h"
+
+namespace deconv::nn {
+
+class PackedConvolution : public ConvolutionAlgorithm {
+  public:
+    std::string_view name() const override { return "packed"; }
+    bool supports(const ConvolutionTask& task, const gpu::DeviceInfo& device) const override;
+    std::int64_t scratch_bytes(const ConvolutionTask& task) const override;
+    void emit(Emitter& emitter, const ConvolutionTask& task) const override;
+};
+
+}  // namespace deconv::nn
