@@ -11,14 +11,20 @@
 #include "common.glsl"
 
 layout(local_size_x_id = 0) in;
-layout(constant_id = 1) const bool rectified = false;  // max(x, 0) on the way
+// A rectifier on the way: 0 none; else R crosses it by rule: 1 deconv, 2 guided, 3 gradient (see unary.comp).
+layout(constant_id = 1) const uint rectifier = 0;
+const uint DECONV = 1, GRADIENT = 3;
 
 #ifdef TEXELS
 layout(binding = 0) uniform samplerBuffer source;
+layout(binding = 2) uniform samplerBuffer forward;  // positive where the rectified unit was on
 #define SOURCE(i) texelFetch(source, int(i)).x
+#define FORWARD(i) texelFetch(forward, int(i)).x
 #else
 layout(binding = 0) readonly buffer Source { float source[]; };
+layout(binding = 2) readonly buffer Forward { float forward[]; };
 #define SOURCE(i) source[i]
+#define FORWARD(i) forward[i]
 #endif
 layout(binding = 1) writeonly buffer Destination { vec4 destination[]; };
 
@@ -28,6 +34,7 @@ layout(push_constant) uniform Push {
     uint height, width;
     uint places, row;       // of the packed plane
     int first_y, first_x;   // the source place that lies at the packed plane's beginning
+    uint forward_first, forward_items;  // the source's first element in the whole signal; the period of `forward`
 } p;
 
 void main() {
@@ -45,8 +52,12 @@ void main() {
     vec4 value = vec4(0.0);
     [[unroll]] for (uint j = 0; j < 4; ++j) {
         const bool there = inside && block * 4 + j < p.channels;
-        const float v = SOURCE(there ? from + j * plane : base);
-        value[j] = there ? (rectified ? max(v, 0.0) : v) : 0.0;
+        const uint at_j = there ? from + j * plane : base;
+        float v = SOURCE(at_j);
+        if (rectifier != 0 && rectifier != GRADIENT) v = max(v, 0.0);
+        bool on = there;
+        if (rectifier > DECONV) on = on && FORWARD(remainder(p.forward_first + at_j, p.forward_items)) > 0.0;
+        value[j] = on ? v : 0.0;
     }
     destination[(gl_WorkGroupID.z * p.groups * p.blocks + gl_WorkGroupID.y) * p.places + at] = value;
 }

@@ -194,6 +194,23 @@ class Plan::Builder {
         return node(consumers[0]).node->op == "Relu" ? consumers[0] : -1;
     }
 
+    /// The rectifier behind node i that its reverse applies itself, or −1: the only way of a signal to its output.
+    int fused_rectifier(int i) const {
+        const Network::NodeInfo& n = node(i);
+        if (!n.op->fuses_rectifier() || n.outputs.empty() || n.outputs[0] == options_.target) return -1;
+        if (!is_only_way(n.outputs[0])) return -1;
+        for (const int c : tensor(n.outputs[0]).consumers) {
+            if (on_way_[static_cast<std::size_t>(c)]) return node(c).node->op == "Relu" ? c : -1;
+        }
+        return -1;
+    }
+    bool is_fused_rectifier(int i) const {
+        const Network::NodeInfo& n = node(i);
+        if (n.inputs.empty() || n.inputs[0] < 0) return false;
+        const int producer = tensor(n.inputs[0]).producer;
+        return producer >= 0 && fused_rectifier(producer) == i;
+    }
+
     /// Memory for a tensor that is about to be made: its own, or its part of the concatenation that reads it.
     Place new_forward_place(int t) {
         Place& place = forward_[static_cast<std::size_t>(t)];
@@ -275,6 +292,12 @@ class Plan::Builder {
                 if (!signal_goes(n, k)) continue;
                 const int t = n.inputs[k];
                 Place& to = signal_[static_cast<std::size_t>(t)];
+                if (to.storage < 0 && is_fused_rectifier(i)) {
+                    to = from;
+                    // What the rectifier reads is read when the convolution behind it runs.
+                    const int x = n.outputs[0];
+                    if (options_.rule != Rule::deconv) use_forward(x, back_time(tensor(t).producer));
+                }
                 if (to.storage < 0) {
                     const auto shared = shared_signal(n, k);
                     to = shared && is_only_way(t) ? Place{from.storage, from.offset + *shared}
@@ -394,6 +417,12 @@ class Plan::Builder {
                 arguments.rule = options_.rule;
                 arguments.lrn = options_.lrn;
                 begun[t] = true;
+                if (is_fused_rectifier(i)) continue;
+                if (const int r = fused_rectifier(i); r >= 0) {
+                    const Tensor x = forward_tensor(node(r).outputs[0]);
+                    arguments.rectifier = Rectifier{
+                        options_.rule, options_.rule == Rule::deconv ? gpu::Slice{} : x.slice, elements(x.shape)};
+                }
                 const Place& from = signal_[static_cast<std::size_t>(n.outputs[0])];
                 const auto shared = shared_signal(n, k);
                 const bool in_place = shared && signal_[t] == Place{from.storage, from.offset + *shared};

@@ -58,6 +58,14 @@ void emit_convolution(Emitter& emitter, const ConvolutionTask& task) {
                    run.images = count;
                    run.source = floats(task.source, first * source, count * source);
                    run.destination = floats(task.destination, first * destination, count * destination);
+                   if (run.rectifier) {
+                       run.rectified_first = first * source;
+                       if (!algorithm.fuses_rectifier()) {
+                           emit_rectifier(emitter, run.source, run.source, count * source, first * source,
+                                          *run.rectifier, false, run.label + " rectify");
+                           run.rectifier.reset();
+                       }
+                   }
                    algorithm.emit(emitter, run);
                });
 }

@@ -2,6 +2,7 @@
 // ConvTranspose the other way round.  Algorithms are chosen here.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 
@@ -41,7 +42,8 @@ struct ConvolutionTask {
     gpu::Slice source, destination;
     bool accumulate = false;
     Activation activation = Activation::none;
-    bool rectified = false;  // read max(source, 0): the rectifier that stood before, by the deconvnet's rule
+    std::optional<Rectifier> rectifier;  // applied to the source as it is read
+    std::int64_t rectified_first = 0;    // the source's first element, counted in the whole signal
     std::string label;
 };
 
@@ -54,6 +56,8 @@ class ConvolutionAlgorithm {
     virtual ~ConvolutionAlgorithm() = default;
     virtual std::string_view name() const = 0;
     virtual bool supports(const ConvolutionTask& task, const gpu::DeviceInfo& device) const = 0;
+    /// Applies the task's rectifier itself; for others it is applied to the source, in place, before.
+    virtual bool fuses_rectifier() const { return false; }
     /// The largest binding of scratch memory that one image needs.
     virtual std::int64_t scratch_bytes(const ConvolutionTask& /*task*/) const { return 0; }
     virtual void emit(Emitter& emitter, const ConvolutionTask& task) const = 0;

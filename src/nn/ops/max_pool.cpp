@@ -60,7 +60,7 @@ class MaxPoolOperator : public Operator {
               bool accumulate, bool keep, std::vector<gpu::Binding> bindings, const char* what) const {
         struct Push {
             std::uint32_t items, height, width, out_height, out_width;
-            std::int32_t kernel_y, kernel_x, stride_y, stride_x, pad_y, pad_x, dilation_y, dilation_x;
+            std::int32_t pad_y, pad_x;
             std::uint32_t keep_switches, switch_planes, accumulate;
         };
         const auto u = [](std::int64_t v) { return static_cast<std::uint32_t>(v); };
@@ -70,19 +70,21 @@ class MaxPoolOperator : public Operator {
                         u(plane_.width),
                         u(output_plane_.height),
                         u(output_plane_.width),
-                        i(window_.kernel[0]),
-                        i(window_.kernel[1]),
-                        i(window_.stride[0]),
-                        i(window_.stride[1]),
                         i(window_.begin[0]),
                         i(window_.begin[1]),
-                        i(window_.dilation[0]),
-                        i(window_.dilation[1]),
                         keep ? 1U : 0U,
                         u(switch_planes),
                         accumulate ? 1U : 0U};
+        const bool forward = shader == "nn/max_pool.forward";
+        if (gpu::prefers_texels(emitter.device(), {bindings[0].slice, bindings[2].slice})) {
+            shader = forward ? "nn/max_pool.forward.texels" : "nn/max_pool.reverse.texels";
+            bindings[0].texels = gpu::Texels::r32f;
+            if (!forward) bindings[2].texels = gpu::Texels::r32ui;
+        }
         emitter.emit(linear_dispatch(emitter, shader, static_cast<std::uint64_t>(items), push, std::move(bindings),
-                                     name_ + what));
+                                     name_ + what,
+                                     {u(window_.kernel[0]), u(window_.kernel[1]), u(window_.stride[0]),
+                                      u(window_.stride[1]), u(window_.dilation[0]), u(window_.dilation[1])}));
     }
 
     Window window_;

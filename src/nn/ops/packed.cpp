@@ -23,20 +23,28 @@ bool runs_packed(const gpu::DeviceInfo& device) {
 }
 
 void emit_pack(Emitter& emitter, const gpu::Slice& source, std::int64_t height, std::int64_t width,
-               const gpu::Slice& destination, const Packed& packed, bool rectified, const std::string& label) {
+               const gpu::Slice& destination, const Packed& packed, const std::optional<Rectifier>& rectifier,
+               std::int64_t rectified_first, const std::string& label) {
     struct Push {
         std::uint32_t channels, blocks, groups, height, width, places, row;
         std::int32_t first_y, first_x;
+        std::uint32_t forward_first, forward_items;
     };
+    const gpu::Slice forward = rectifier && rectifier->x ? rectifier->x : emitter.unused();
+    const std::int64_t forward_items = rectifier ? rectifier->items : 1;
     const gpu::DeviceInfo& device = emitter.device();
-    const bool texels = source.bytes <= std::uint64_t{4} * device.limits.texel_elements;
+    const bool texels = gpu::prefers_texels(device, {source, forward});
     const std::uint32_t workgroup = workgroup_size(device);
     gpu::Dispatch dispatch;
     dispatch.shader = texels ? "nn/pack.texels" : "nn/pack.buffer";
-    dispatch.constants = {workgroup, rectified ? 1U : 0U};
-    dispatch.bindings = {texels ? gpu::in_texels(source) : gpu::in(source), gpu::out(destination)};
+    std::uint32_t rule = 0;  // as the shader counts them
+    if (rectifier) rule = rectifier->rule == Rule::deconv ? 1 : rectifier->rule == Rule::guided ? 2 : 3;
+    dispatch.constants = {workgroup, rule};
+    dispatch.bindings = {texels ? gpu::in_texels(source) : gpu::in(source), gpu::out(destination),
+                         texels ? gpu::in_texels(forward) : gpu::in(forward)};
     dispatch.set_push(Push{u(packed.channels), u(packed.blocks()), u(packed.groups), u(height), u(width),
-                           u(packed.plane()), u(packed.width), i(packed.first_y), i(packed.first_x)});
+                           u(packed.plane()), u(packed.width), i(packed.first_y), i(packed.first_x),
+                           u(forward_items > 0 ? rectified_first % forward_items : 0), u(forward_items)});
     dispatch.groups = {gpu::divide_up(static_cast<std::uint64_t>(packed.plane()), workgroup),
                        u(packed.groups * packed.blocks()), u(packed.images)};
     dispatch.bytes = static_cast<double>(source.bytes + destination.bytes);
@@ -78,7 +86,7 @@ void emit_packed_product(Emitter& emitter, const PackedProduct& product, const g
     }
     dispatch.constants = {u(lanes), bias ? 1U : 0U, product.accumulate ? 1U : 0U,
                           product.activation == Activation::relu ? 1U : 0U};
-    dispatch.bindings = {gpu::in_texels(source, 4), gpu::in_texels(weights, 4),
+    dispatch.bindings = {gpu::in_texels(source, gpu::Texels::rgba32f), gpu::in_texels(weights, gpu::Texels::rgba32f),
                          gpu::in_texels(bias ? bias : emitter.unused()),
                          product.accumulate ? gpu::in_out(destination) : gpu::out(destination)};
     const std::int64_t row = from.width;

@@ -21,9 +21,11 @@ struct Packed {
     std::int64_t image_bytes() const { return groups * blocks() * plane() * 16; }
 };
 
-/// Packs a dense tensor of `height` × `width` planes.
+/// Packs a dense tensor of `height` × `width` planes, across a rectifier if one is given: the source is then the
+/// signal from element `rectified_first` on.
 void emit_pack(Emitter& emitter, const gpu::Slice& source, std::int64_t height, std::int64_t width,
-               const gpu::Slice& destination, const Packed& packed, bool rectified, const std::string& label);
+               const gpu::Slice& destination, const Packed& packed, const std::optional<Rectifier>& rectifier,
+               std::int64_t rectified_first, const std::string& label);
 
 /// One run of conv_packed.comp.  Texels count in the packed source's planes.
 struct PackedProduct {
