@@ -48,8 +48,10 @@ json measure(Gpu& gpu, const std::string& name, nn::Network network, const std::
     const auto frames = [&](const std::string& what, const nn::PlanOptions& plan_options) {
         const nn::Plan plan(model, plan_options);
         bench::prepare(gpu.device, model, plan);
-        result["frames"][what] =
-            to_json(bench::measure_frames(gpu.device, gpu.pipelines, gpu.scheduler, plan, options.seconds));
+        const bench::FrameTimes times =
+            bench::measure_frames(gpu.device, gpu.pipelines, gpu.scheduler, plan, options.seconds);
+        result["frames"][what] = to_json(times.ms);
+        result["frames"][what]["processor"] = times.processor_ms;
         result["frames"][what]["memory_mib"] = static_cast<double>(plan.memory_bytes()) / 1048576;
     };
     frames("forward", {});
@@ -101,9 +103,9 @@ void print(const json& entry, const json& before, const bench::Peaks& peaks) {
                 entry.contains("layer") ? (", from " + entry.at("layer").get<std::string>()).c_str() : "");
     for (const auto& [what, times] : entry.at("frames").items()) {
         const json old = before.is_null() ? json() : before.at("frames").value(what, json());
-        std::printf("  %-24s best %8.2f  median %8.2f  p90 %8.2f ms  %7.1f MiB%s\n", what.c_str(),
+        std::printf("  %-24s best %8.2f  median %8.2f  p90 %8.2f  processor %8.2f ms  %7.1f MiB%s\n", what.c_str(),
                     times.at("best").get<double>(), times.at("median").get<double>(), times.at("p90").get<double>(),
-                    times.at("memory_mib").get<double>(), ratio(old, times.at("best")).c_str());
+                    times.at("processor").get<double>(), times.at("memory_mib").get<double>(), ratio(old, times.at("best")).c_str());
     }
     if (entry.at("layers").empty()) return;
     std::printf("  %-34s %-24s %8s %8s %8s %8s %7s %5s\n", "layer", "algorithm", "best ms", "median", "p90", "GFLOP/s",

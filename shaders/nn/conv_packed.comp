@@ -9,13 +9,20 @@
 // output channel, and those are then handed round the subgroup by shuffles with constant indices, each one instruction.
 // The source has a border, so no tap needs a test.
 //
-//   source:  [image][group][channel / 4][place][4]
+//   source:  [image][group][channel / 4][place][4], or dense
 //   weights: [group][block][tap y][tap x][channel / 4][BLOCK][4]
+//
+// PLAIN reads a dense source instead, (N, C, H, W), a component at a time: for a single tap that lies inside everywhere
+// and few output channels, that costs less than packing first.
 //
 // variant: 16x4 -DBLOCK=16 -DPLACES=4
 // variant: 16x2 -DBLOCK=16 -DPLACES=2
 // variant: 8x4 -DBLOCK=8 -DPLACES=4
 // variant: 4x8 -DBLOCK=4 -DPLACES=8
+// variant: plain16x4 -DBLOCK=16 -DPLACES=4 -DPLAIN
+// variant: plain16x2 -DBLOCK=16 -DPLACES=2 -DPLAIN
+// variant: plain8x4 -DBLOCK=8 -DPLACES=4 -DPLAIN
+// variant: plain4x8 -DBLOCK=4 -DPLACES=8 -DPLAIN
 #include "common.glsl"
 #extension GL_KHR_shader_subgroup_shuffle : require
 
@@ -23,6 +30,7 @@ layout(local_size_x_id = 0) in;
 layout(constant_id = 1) const bool with_bias = false;
 layout(constant_id = 2) const bool accumulate = false;
 layout(constant_id = 3) const bool relu = false;
+layout(constant_id = 4) const bool rectified = false;  // PLAIN: max(x, 0) of the source
 
 const uint LANES = 8;
 const uint SHARES = (BLOCK + LANES - 1) / LANES;  // texels of weights that a lane loads for four channels
@@ -44,7 +52,20 @@ layout(push_constant) uniform Push {
     int tap_y, tap_x;                            // texels from one tap to the next
     uint destination_channels;                   // of one group
     uint destination_plane, destination_first, destination_y, destination_x;
+    uint source_channels;                        // PLAIN: of one group
 } p;
+
+#ifdef PLAIN
+// Four channels of a place; the last block's missing ones repeat its last, and have weights of zero.
+vec4 fetch(uint at, uint c) {
+    vec4 x;
+    [[unroll]] for (uint j = 0; j < 4; ++j)
+        x[j] = texelFetch(source, int(at + min(c * 4 + j, p.source_channels - 1) * p.plane)).x;
+    return rectified ? max(x, vec4(0.0)) : x;
+}
+#else
+vec4 fetch(uint at, uint c) { return texelFetch(source, int(at + c * p.plane)); }
+#endif
 
 void main() {
     const uint lane = gl_LocalInvocationID.x;
@@ -54,7 +75,11 @@ void main() {
 
     uint from[PLACES];
     uint to[PLACES];
+#ifdef PLAIN
+    const uint group_at = group * p.source_channels * p.plane;
+#else
     const uint group_at = group * p.channels * p.plane + p.tap_first;
+#endif
     [[unroll]] for (uint q = 0; q < PLACES; ++q) {
         // Lanes without a place compute the last one again: a subgroup stays together.
         const uint at = min(first + q * LANES, p.total - 1);
@@ -81,9 +106,8 @@ void main() {
                 vec4 share[SHARES];
                 vec4 x[PLACES];
                 [[unroll]] for (uint i = 0; i < SHARES; ++i) share[i] = texelFetch(weights, int(w + i * LANES));
-                [[unroll]] for (uint q = 0; q < PLACES; ++q) x[q] = texelFetch(source, int(at[q]));
+                [[unroll]] for (uint q = 0; q < PLACES; ++q) x[q] = fetch(at[q], c);
                 w += BLOCK;
-                [[unroll]] for (uint q = 0; q < PLACES; ++q) at[q] += p.plane;
                 [[unroll]] for (uint j = 0; j < 4; ++j)
                     [[unroll]] for (uint o = 0; o < BLOCK; ++o) {
                         const float weight = subgroupShuffle(share[o / LANES][j], o % LANES);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <ctime>
 #include <functional>
 
 namespace deconv::bench {
@@ -128,20 +129,23 @@ std::vector<LayerTimes> measure_layers(const gpu::Device& device, gpu::Pipelines
     return result;
 }
 
-Times measure_frames(const gpu::Device& device, gpu::Pipelines& pipelines, gpu::Scheduler& scheduler,
+FrameTimes measure_frames(const gpu::Device& device, gpu::Pipelines& pipelines, gpu::Scheduler& scheduler,
                      const nn::Plan& plan, double seconds) {
     gpu::Recording recording(device, pipelines, plan.steps(), {});
     std::vector<double> measured;
+    std::vector<double> processor;
     repeat(seconds, [&](bool counts) {
         const Clock::time_point begin = Clock::now();
+        const std::clock_t used = std::clock();
         scheduler.wait(scheduler.submit(recording));
         if (counts) {
             measured.push_back(ms_since(begin));
+            processor.push_back(static_cast<double>(std::clock() - used) * 1000 / CLOCKS_PER_SEC);
         } else {
             recording.adapt();
         }
     });
-    return times_of(std::move(measured));
+    return {times_of(std::move(measured)), times_of(std::move(processor)).best};
 }
 
 void prepare(const gpu::Device& device, const nn::Model& model, const nn::Plan& plan) {

@@ -35,8 +35,13 @@ struct LayerTimes {
 std::vector<LayerTimes> measure_layers(const gpu::Device& device, gpu::Pipelines& pipelines, gpu::Scheduler& scheduler,
                                        const nn::Plan& plan, double seconds);
 
+struct FrameTimes {
+    Times ms;
+    double processor_ms = 0;  // of all this program's threads, the least of any frame: a CPU's driver runs in them
+};
+
 /// Runs a plan as the live program does, from submission to the end.
-Times measure_frames(const gpu::Device& device, gpu::Pipelines& pipelines, gpu::Scheduler& scheduler,
+FrameTimes measure_frames(const gpu::Device& device, gpu::Pipelines& pipelines, gpu::Scheduler& scheduler,
                      const nn::Plan& plan, double seconds);
 
 /// Fills a plan's input with a fixed pattern, and asks every copy for its own channel of the target (for a single one:

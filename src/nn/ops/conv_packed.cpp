@@ -92,6 +92,28 @@ Layout layout_of(const ConvolutionTask& task) {
     return layout;
 }
 
+/// The weights of the phase that has those taps.
+gpu::Slice packed_weights(Emitter& emitter, const ConvolutionTask& task, const PackedProduct& product, const Taps& y,
+                          const Taps& x) {
+    const Convolution& c = task.convolution;
+    const bool forward = task.direction == Direction::forward;
+    std::string name = forward ? "packed forward" : "packed reverse";
+    for (const std::int64_t part : {c.groups, product.block(), product.taps_y, product.taps_x, y.kernel_first,
+                                    x.kernel_first, y.kernel_step, x.kernel_step}) {
+        name += " " + std::to_string(part);
+    }
+    return emitter.constant(*task.weights, name, [&] {
+        const std::vector<float>& plain = *task.weights->floats;
+        return pack_weights(product, [&](std::int64_t g, std::int64_t d, std::int64_t k, std::int64_t l,
+                                         std::int64_t s) {
+            const std::int64_t o = g * c.out_channels + (forward ? d : s);
+            const std::int64_t row =
+                (o * c.in_channels + (forward ? s : d)) * c.kernel_y + y.kernel_first + k * y.kernel_step;
+            return plain[static_cast<std::size_t>(row * c.kernel_x + x.kernel_first + l * x.kernel_step)];
+        });
+    });
+}
+
 }  // namespace
 
 bool PackedConvolution::supports(const ConvolutionTask& task, const gpu::DeviceInfo& device) const {
@@ -139,29 +161,50 @@ void PackedConvolution::emit(Emitter& emitter, const ConvolutionTask& task) cons
             product.accumulate = task.accumulate;
             product.activation = task.activation;
             if (product.taps_y == 0 && task.accumulate && task.activation == Activation::none && !bias) continue;
-            gpu::Slice weights = emitter.unused();
-            if (product.taps_y > 0) {
-                std::string name = forward ? "packed forward" : "packed reverse";
-                for (const std::int64_t part : {c.groups, product.block(), product.taps_y, product.taps_x,
-                                                y.kernel_first, x.kernel_first, y.kernel_step, x.kernel_step}) {
-                    name += " " + std::to_string(part);
-                }
-                weights = emitter.constant(*task.weights, name, [&] {
-                    const std::vector<float>& plain = *task.weights->floats;
-                    return pack_weights(product, [&](std::int64_t g, std::int64_t d, std::int64_t k, std::int64_t l,
-                                                     std::int64_t s) {
-                        const std::int64_t o = g * c.out_channels + (forward ? d : s);
-                        const std::int64_t at =
-                            ((o * c.in_channels + (forward ? s : d)) * c.kernel_y + y.kernel_first + k * y.kernel_step) *
-                                c.kernel_x +
-                            x.kernel_first + l * x.kernel_step;
-                        return plain[static_cast<std::size_t>(at)];
-                    });
-                });
-            }
+            const gpu::Slice weights =
+                product.taps_y > 0 ? packed_weights(emitter, task, product, y, x) : emitter.unused();
             emit_packed_product(emitter, product, packed, weights, bias, task.destination, task.label);
         }
     }
+}
+
+bool PointwiseConvolution::supports(const ConvolutionTask& task, const gpu::DeviceInfo& device) const {
+    const Convolution& c = task.convolution;
+    const bool strided = c.stride_y > 1 || c.stride_x > 1;
+    return gpu::prefers_texels(device, {task.source}) && runs_packed(device) && c.kernel_y == 1 && c.kernel_x == 1 &&
+           c.pad_y == 0 && c.pad_x == 0 && (task.direction == Direction::forward || !strided) &&
+           task.source.bytes / 4 < (std::uint64_t{1} << 31) &&
+           task.weights->floats->size() * 16 <= device.limits.storage_range;
+}
+
+bool PointwiseConvolution::suits(const ConvolutionTask& task) const {
+    // Packing costs about as much as what reading single components adds in two dozen passes over sixteen channels.
+    const Convolution& c = task.convolution;
+    return (task.direction == Direction::forward ? c.out_channels : c.in_channels) <= 384;
+}
+
+void PointwiseConvolution::emit(Emitter& emitter, const ConvolutionTask& task) const {
+    const Convolution& c = task.convolution;
+    const bool forward = task.direction == Direction::forward;
+    PackedProduct product;
+    product.plain = true;
+    product.rectified = task.rectifier.has_value();
+    product.source.images = task.images;
+    product.source.groups = c.groups;
+    product.source.channels = forward ? c.in_channels : c.out_channels;
+    product.source.height = forward ? c.in_height : c.out_height;
+    product.source.width = forward ? c.in_width : c.out_width;
+    product.grid_height = product.destination_height = forward ? c.out_height : c.in_height;
+    product.grid_width = product.destination_width = forward ? c.out_width : c.in_width;
+    product.stride_y = c.stride_y;
+    product.stride_x = c.stride_x;
+    product.destination_channels = forward ? c.out_channels : c.in_channels;
+    product.accumulate = task.accumulate;
+    product.activation = task.activation;
+    const Taps tap{1, 0, 1, 0, 1, 1, 1, 0, 1};
+    emit_packed_product(emitter, product, task.source, packed_weights(emitter, task, product, tap, tap),
+                        task.bias != nullptr ? emitter.constant(*task.bias) : gpu::Slice{}, task.destination,
+                        task.label);
 }
 
 }  // namespace deconv::nn

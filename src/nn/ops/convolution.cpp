@@ -25,7 +25,8 @@ std::string describe(const ConvolutionTask& task) {
 std::span<const ConvolutionAlgorithm* const> convolution_algorithms() {
     static const PackedConvolution packed;
     static const DirectConvolution direct;
-    static const ConvolutionAlgorithm* const all[] = {&packed, &direct};
+    static const PointwiseConvolution pointwise;
+    static const ConvolutionAlgorithm* const all[] = {&pointwise, &packed, &direct};
     return all;
 }
 
@@ -36,7 +37,7 @@ const ConvolutionAlgorithm& algorithm_for(const Emitter& emitter, const Convolut
     for (const ConvolutionAlgorithm* algorithm : all) {
         if (!algorithm->supports(task, emitter.device())) continue;
         if (algorithm->name() == wanted) return *algorithm;
-        if (chosen == nullptr) chosen = algorithm;
+        if (chosen == nullptr && algorithm->suits(task)) chosen = algorithm;
     }
     return *chosen;
 }
@@ -60,7 +61,7 @@ void emit_convolution(Emitter& emitter, const ConvolutionTask& task) {
                    run.destination = floats(task.destination, first * destination, count * destination);
                    if (run.rectifier) {
                        run.rectified_first = first * source;
-                       if (!algorithm.fuses_rectifier()) {
+                       if (!algorithm.fuses_rectifier(*run.rectifier)) {
                            emit_rectifier(emitter, run.source, run.source, count * source, first * source,
                                           *run.rectifier, false, run.label + " rectify");
                            run.rectifier.reset();

@@ -56,8 +56,10 @@ class ConvolutionAlgorithm {
     virtual ~ConvolutionAlgorithm() = default;
     virtual std::string_view name() const = 0;
     virtual bool supports(const ConvolutionTask& task, const gpu::DeviceInfo& device) const = 0;
+    /// A good guess, among tasks that it supports, where nothing was measured.
+    virtual bool suits(const ConvolutionTask& /*task*/) const { return true; }
     /// Applies the task's rectifier itself; for others it is applied to the source, in place, before.
-    virtual bool fuses_rectifier() const { return false; }
+    virtual bool fuses_rectifier(const Rectifier& /*rectifier*/) const { return false; }
     /// The largest binding of scratch memory that one image needs.
     virtual std::int64_t scratch_bytes(const ConvolutionTask& /*task*/) const { return 0; }
     virtual void emit(Emitter& emitter, const ConvolutionTask& task) const = 0;

@@ -69,6 +69,7 @@ void emit_packed_product(Emitter& emitter, const PackedProduct& product, const g
         std::uint32_t stride_y, stride_x, tap_first;
         std::int32_t tap_y, tap_x;
         std::uint32_t destination_channels, destination_plane, destination_first, destination_y, destination_x;
+        std::uint32_t source_channels;
     };
     const Packed& from = product.source;
     const std::int64_t places = product.grid_height * product.grid_width;
@@ -79,14 +80,19 @@ void emit_packed_product(Emitter& emitter, const PackedProduct& product, const g
     const auto padded = [&](std::int64_t step) { return (total + step - 1) / step * step; };
     std::int64_t lane_places = block == 4 ? 8 : 4;
     gpu::Dispatch dispatch;
-    dispatch.shader = block == 4 ? "nn/conv_packed.4x8" : block == 8 ? "nn/conv_packed.8x4" : "nn/conv_packed.16x4";
+    std::size_t variant = block == 4 ? 0 : block == 8 ? 1 : 2;
     if (block == 16 && padded(2 * lanes) * 11 < padded(4 * lanes) * 10) {
         lane_places = 2;
-        dispatch.shader = "nn/conv_packed.16x2";
+        variant = 3;
     }
+    static constexpr std::array<std::array<const char*, 4>, 2> shaders = {
+        {{"nn/conv_packed.4x8", "nn/conv_packed.8x4", "nn/conv_packed.16x4", "nn/conv_packed.16x2"},
+         {"nn/conv_packed.plain4x8", "nn/conv_packed.plain8x4", "nn/conv_packed.plain16x4",
+          "nn/conv_packed.plain16x2"}}};
+    dispatch.shader = shaders.at(product.plain ? 1 : 0).at(variant);
     dispatch.constants = {u(lanes), bias ? 1U : 0U, product.accumulate ? 1U : 0U,
-                          product.activation == Activation::relu ? 1U : 0U};
-    dispatch.bindings = {gpu::in_texels(source, gpu::Texels::rgba32f), gpu::in_texels(weights, gpu::Texels::rgba32f),
+                          product.activation == Activation::relu ? 1U : 0U, product.rectified ? 1U : 0U};
+    dispatch.bindings = {gpu::in_texels(source, product.plain ? gpu::Texels::r32f : gpu::Texels::rgba32f), gpu::in_texels(weights, gpu::Texels::rgba32f),
                          gpu::in_texels(bias ? bias : emitter.unused()),
                          product.accumulate ? gpu::in_out(destination) : gpu::out(destination)};
     const std::int64_t row = from.width;
@@ -97,7 +103,7 @@ void emit_packed_product(Emitter& emitter, const PackedProduct& product, const g
                            u(blocks),
                            u(from.blocks()),
                            u(from.plane()),
-                           u(from.groups * from.blocks() * from.plane()),
+                           u((product.plain ? from.groups * from.channels : from.groups * from.blocks()) * from.plane()),
                            u(product.taps_y),
                            u(product.taps_x),
                            u(product.stride_y * row),
@@ -109,7 +115,8 @@ void emit_packed_product(Emitter& emitter, const PackedProduct& product, const g
                            u(product.destination_height * product.destination_width),
                            u(product.destination_first_y * product.destination_width + product.destination_first_x),
                            u(product.destination_step_y * product.destination_width),
-                           u(product.destination_step_x)});
+                           u(product.destination_step_x),
+                           u(from.channels)});
     dispatch.groups = {gpu::divide_up(static_cast<std::uint64_t>(total), static_cast<std::uint64_t>(lanes * lane_places)),
                        u(from.groups * blocks), 1};
     dispatch.flops = 2.0 * static_cast<double>(from.groups * product.destination_channels * from.channels) *

@@ -41,6 +41,9 @@ struct PackedProduct {
     std::int64_t destination_step_y = 1, destination_step_x = 1;
     bool accumulate = false;
     Activation activation = Activation::none;
+    /// The source is dense, (N, C, H, W) with H and W those of `source`: for one tap and no border.
+    bool plain = false;
+    bool rectified = false;  // plain: max(x, 0) of the source
 
     /// Output channels that a workgroup computes: the weights' innermost dimension but one.
     std::int64_t block() const;
