@@ -320,8 +320,7 @@ ProjectedFrame Projector::collect() {
         frame.stage_ms[time.stage] += std::max(0.0, time.end_ms - time.start_ms);
     }
     frame.stage_ms["upload"] += slot.upload_ms;
-    // From the second frame on segments follow what was measured.
-    if (!slot.running->adapted()) slot.running->adapt();
+    slot.running->finished();
     return frame;
 }
 
