@@ -239,8 +239,9 @@ int run(int argc, char** argv) {
                     .description(""))
         ->type_name("NAME")
         ->group("Window");
-    app.add_flag("--kiosk", window_options.kiosk,
-                 "full screen for visitors: shows by itself what it can until someone touches a key; Ctrl+Shift+Q leaves")
+    app.add_flag(
+           "--kiosk", window_options.kiosk,
+           "full screen for visitors: shows by itself what it can until someone touches a key; Ctrl+Shift+Q leaves")
         ->group("Window");
     app.add_flag("--allow-record", window_options.allow_record, "recordings and snapshots in a kiosk, too")
         ->group("Window");

@@ -49,9 +49,7 @@ class PacedSource : public media::Source {
             std::chrono::duration<double>(static_cast<double>(frame) * seconds_));
     }
     /// Seconds since the next frame was due.
-    double late() const {
-        return std::chrono::duration<double>(Clock::now() - (start_ + time_of(index_ + 1))).count();
-    }
+    double late() const { return std::chrono::duration<double>(Clock::now() - (start_ + time_of(index_ + 1))).count(); }
 
     std::optional<media::Frame> read() {
         std::optional<media::Frame> frame = source_->next();

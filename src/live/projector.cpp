@@ -82,8 +82,8 @@ Projector::Projector(const gpu::Device& device, gpu::Pipelines& pipelines, gpu::
     channels_ = static_cast<int>(shape[1]);
     input_height_ = static_cast<int>(shape[2]);
     input_width_ = static_cast<int>(shape[3]);
-    exhibit_ = make_exhibit(options.show,
-                            {device, model.network(), plan_, mapping_.pictures(), input_width_, input_height_});
+    exhibit_ =
+        make_exhibit(options.show, {device, model.network(), plan_, mapping_.pictures(), input_width_, input_height_});
 }
 
 Projector::~Projector() {
@@ -162,8 +162,8 @@ void Projector::publish_into(int width, int height) {
     const std::uint64_t camera = bytes(width, height);
     const std::uint64_t projection = bytes(input_width_, input_height_);
     image::DevicePicture exhibit = exhibit_ ? exhibit_->picture_size() : image::DevicePicture{};
-    pictures->buffer = gpu::Buffer(device_, camera + projection + bytes(exhibit.width, exhibit.height),
-                                   gpu::MemoryUse::device);
+    pictures->buffer =
+        gpu::Buffer(device_, camera + projection + bytes(exhibit.width, exhibit.height), gpu::MemoryUse::device);
     const gpu::Slice all = pictures->buffer.slice();
     device_.run_once([&](vk::CommandBuffer commands) {
         commands.fillBuffer(all.buffer, 0, VK_WHOLE_SIZE, image::background_colour);
@@ -213,8 +213,8 @@ std::vector<gpu::Step> Projector::steps_of(const Slot& slot, Kind kind) {
         }
     }
     if (options_.publish) {
-        steps.push_back(copy_step(mapping_.picture().slice,
-                                  down.part(projection_at_, mapping_.picture().slice.bytes), "display"));
+        steps.push_back(
+            copy_step(mapping_.picture().slice, down.part(projection_at_, mapping_.picture().slice.bytes), "display"));
     }
     steps.push_back(copy_step(plan_.selections(), down.part(selection_at_, plan_.selections().bytes), "display"));
     steps.push_back(copy_step(plan_.peaks(), down.part(peaks_at_, plan_.peaks().bytes), "display"));

@@ -42,7 +42,7 @@ struct ProjectorOptions {
 struct PublishedPictures {
     gpu::Buffer buffer;
     image::DevicePicture camera, projection, exhibit;  // camera is empty for tensors, exhibit for Show::projection
-    image::Placement placement;  // where in the camera's picture the network looks
+    image::Placement placement;                        // where in the camera's picture the network looks
     int input_width = 0, input_height = 0;
 };
 

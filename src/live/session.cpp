@@ -472,8 +472,8 @@ struct Session::Impl {
         } else if (recorded == RecordWhat::projection && frame.projection.width > 0) {
             // Tiny projections are enlarged, for encoders and eyes.
             const int times = std::max(1, (479 + frame.projection.height) / frame.projection.height);
-            to->show(media::letterbox(frame.projection, frame.projection.width * times,
-                                      frame.projection.height * times));
+            to->show(
+                media::letterbox(frame.projection, frame.projection.width * times, frame.projection.height * times));
         }
     }
 

@@ -28,8 +28,8 @@ std::string neighbour(const std::string& path, int by) {
         if (std::find(kinds.begin(), kinds.end(), kind) != kinds.end()) files.push_back(entry.path().string());
     }
     std::sort(files.begin(), files.end());
-    const auto here = std::find_if(files.begin(), files.end(),
-                                   [&](const std::string& f) { return fs::equivalent(f, file, error); });
+    const auto here =
+        std::find_if(files.begin(), files.end(), [&](const std::string& f) { return fs::equivalent(f, file, error); });
     if (here == files.end()) return {};
     const auto count = static_cast<std::ptrdiff_t>(files.size());
     const std::ptrdiff_t at = ((here - files.begin() + by) % count + count) % count;

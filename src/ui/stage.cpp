@@ -32,8 +32,8 @@ void caption(ImDrawList* list, glm::vec2 at, const std::string& text, float widt
 }
 
 std::string channel_text(const nn::ResolvedSelection& selection, bool following, int width) {
-    std::string text = selection.channel == nn::Selection::all ? "all channels"
-                                                               : "channel " + std::to_string(selection.channel);
+    std::string text =
+        selection.channel == nn::Selection::all ? "all channels" : "channel " + std::to_string(selection.channel);
     if (following) text += " (strongest)";
     using Where = nn::Selection::Where;
     if (selection.channel >= 0 && selection.where != static_cast<int>(Where::all) && width > 0) {
@@ -119,8 +119,7 @@ void Stage::lay_out(glm::vec2 screen, float controls, const live::State& state, 
             if (room.size.x < 1.65F * room.size.y) {
                 const float top = std::floor(std::min(room.size.y * 0.62F, room.size.x / 2));
                 in_row({projection_slot, second_slot}, {room.origin, {room.size.x, top}});
-                in_row({camera_slot},
-                       {room.origin + glm::vec2(0, top + gap), {room.size.x, room.size.y - top - gap}});
+                in_row({camera_slot}, {room.origin + glm::vec2(0, top + gap), {room.size.x, room.size.y - top - gap}});
             } else {
                 in_row({camera_slot, projection_slot, second_slot}, room);
             }
@@ -357,8 +356,10 @@ void Stage::annotate_exhibit(const Pane& pane, const live::State& state, const V
             const image::MapGrid& grid = exhibit_->maps;
             if (exhibit_->show == live::Show::maps && grid.map_width > 1 &&
                 state.selection.where != static_cast<int>(nn::Selection::Where::all)) {
-                const glm::vec2 position(state.selection.place % grid.map_width, state.selection.place / grid.map_width);
-                const glm::vec2 pin = glm::vec2(tile.left, tile.top) + (position + 0.5F) * static_cast<float>(grid.scale);
+                const glm::vec2 position(state.selection.place % grid.map_width,
+                                         state.selection.place / grid.map_width);
+                const glm::vec2 pin =
+                    glm::vec2(tile.left, tile.top) + (position + 0.5F) * static_cast<float>(grid.scale);
                 list->AddCircle(to_im(on_screen(pin.x, pin.y)), 5, pin_colour, 0, 2);
             }
         }
@@ -403,16 +404,17 @@ void Stage::annotate(const live::State& state, const live::Settings& settings, c
         // Above the picture where there is room, else in its corner.
         const Rect at = place(pane, view);
         const float line = ImGui::GetTextLineHeight() + 8;
-        const glm::vec2 corner(std::max(pane.box.origin.x, at.origin.x), std::max(pane.box.origin.y, at.origin.y - line));
+        const glm::vec2 corner(std::max(pane.box.origin.x, at.origin.x),
+                               std::max(pane.box.origin.y, at.origin.y - line));
         const float width = pane.box.origin.x + pane.box.size.x - corner.x;
         const bool over_camera = view.mode == Mode::overlay && pane.slot == camera_slot;
         if (pane.slot == projection_slot || over_camera) caption(list, corner, side, width, accent);
         if (pane.slot == second_slot) {
             const bool follows = settings.second.selection.channel == nn::Selection::strongest;
-            const std::string text =
-                second_shown_ ? describe_side(*state.second_layers, state.second_layer, state.second_selection, follows,
-                                              settings.second.rule)
-                              : "preparing ...";
+            const std::string text = second_shown_
+                                         ? describe_side(*state.second_layers, state.second_layer,
+                                                         state.second_selection, follows, settings.second.rule)
+                                         : "preparing ...";
             caption(list, corner, text, width, accent);
         }
         const bool waits = pane.slot == exhibit_slot && (!exhibit_ || exhibit_->show != settings.show);

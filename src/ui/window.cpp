@@ -178,10 +178,9 @@ void Window::make_swapchain() {
     can_capture_ = static_cast<bool>(can.supportedUsageFlags & to_read);
     vk::ImageUsageFlags usage = vk::ImageUsageFlagBits::eColorAttachment;
     if (can_capture_) usage |= to_read;
-    vk::SwapchainCreateInfoKHR info({}, *surface_, count, format_.format, format_.colorSpace, extent_, 1, usage,
-                                    vk::SharingMode::eExclusive, {},
-                                    can.currentTransform, vk::CompositeAlphaFlagBitsKHR::eOpaque,
-                                    vk::PresentModeKHR::eFifo, VK_TRUE, *swapchain_);
+    vk::SwapchainCreateInfoKHR info(
+        {}, *surface_, count, format_.format, format_.colorSpace, extent_, 1, usage, vk::SharingMode::eExclusive, {},
+        can.currentTransform, vk::CompositeAlphaFlagBitsKHR::eOpaque, vk::PresentModeKHR::eFifo, VK_TRUE, *swapchain_);
     if (!(can.supportedCompositeAlpha & vk::CompositeAlphaFlagBitsKHR::eOpaque)) {
         info.compositeAlpha = vk::CompositeAlphaFlagBitsKHR::eInherit;
     }

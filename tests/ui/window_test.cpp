@@ -114,8 +114,7 @@ TEST_F(WindowTest, EveryViewIsDrawn) {
         before = screen_->picture(folder_);
     }
     screen_->press("F1");
-    EXPECT_TRUE(eventually(
-        [&] { return mean_difference(stage(screen_->picture(folder_)), stage(before)) > 10; }, 10))
+    EXPECT_TRUE(eventually([&] { return mean_difference(stage(screen_->picture(folder_)), stage(before)) > 10; }, 10))
         << "no help";
     leave(program);
 }
@@ -146,7 +145,8 @@ TEST_F(WindowTest, ClicksAndKeysChooseWhatTheHeadlessProgramProjectsToo) {
     // A click chooses a map, which is marked; a second one pins a place in it.
     screen_->press("3");
     const cv::Rect maps(controls, 0, 560, 760);
-    ASSERT_TRUE(eventually([&] { return marks(screen_->picture(folder_), maps).area() > 0; }, 30)) << "no map is marked";
+    ASSERT_TRUE(eventually([&] { return marks(screen_->picture(folder_), maps).area() > 0; }, 30))
+        << "no map is marked";
     const cv::Point click(controls + 200, 420);
     screen_->click(click.x, click.y);
     EXPECT_TRUE(eventually([&] { return marks(screen_->picture(folder_), maps).contains(click); }, 20))
@@ -212,7 +212,8 @@ TEST_F(WindowTest, RecordsTheViewBothPicturesOrTheProjection) {
                 [&] {
                     const std::string said = program.said();
                     std::size_t wrote = 0;
-                    for (std::size_t at = said.find("wrote "); at != std::string::npos; at = said.find("wrote ", at + 1))
+                    for (std::size_t at = said.find("wrote "); at != std::string::npos;
+                         at = said.find("wrote ", at + 1))
                         ++wrote;
                     return wrote == i + 1;
                 },
