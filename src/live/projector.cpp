@@ -154,6 +154,8 @@ void Projector::publish_into(int width, int height) {
     auto pictures = std::make_shared<PublishedPictures>();
     pictures->placement =
         image::place(options_.fit, std::max(width, 1), std::max(height, 1), input_width_, input_height_);
+    const bool black = options_.display == image::Display::positive || options_.display == image::Display::norm;
+    pictures->zero = black ? 0.0F : 0.5F;
     pictures->input_width = input_width_;
     pictures->input_height = input_height_;
     const auto bytes = [](int w, int h) {

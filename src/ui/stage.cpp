@@ -55,6 +55,18 @@ const char* rule_name(nn::Rule rule) {
     return "";
 }
 
+/// A name without its middle, where all of it has no room: "fire2/..e1x1".
+std::string fitted(const std::string& name, float width) {
+    const std::size_t slash = name.find('/');
+    const std::string front = slash == std::string::npos ? std::string() : name.substr(0, slash + 1);
+    std::string text = name;
+    for (std::size_t from = front.size() + 1; from < name.size() && ImGui::CalcTextSize(text.c_str()).x > width;
+         ++from) {
+        text = front + ".." + name.substr(from);
+    }
+    return text;
+}
+
 std::string describe_side(const std::vector<live::LayerInfo>& layers, int layer, const nn::ResolvedSelection& selection,
                           bool following, nn::Rule rule) {
     if (layer < 0 || layer >= static_cast<int>(layers.size())) return {};
@@ -203,6 +215,7 @@ void Stage::draw(vk::CommandBuffer commands, const ViewState& view, vk::Extent2D
         what.clip = to_pixels(clip);
         what.opacity = opacity;
         what.blend = blend;
+        what.zero = shown_->zero;
         if (mirror) what.part = {1, 0, 0, 1};
         // From eight screen pixels on a picture's own pixels are worth seeing.
         what.smooth = at.size.x < 8 * canvas_.size(slot).x;
@@ -385,7 +398,7 @@ void Stage::annotate_exhibit(const Pane& pane, const live::State& state, const V
                           IM_COL32(200, 200, 200, 255), row.detail.c_str());
         } else {
             list->AddText(ImVec2(corner.x, corner.y + std::max(0.0F, room - line)),
-                          here ? accent : IM_COL32(210, 210, 210, 255), name.c_str());
+                          here ? accent : IM_COL32(210, 210, 210, 255), fitted(name, width).c_str());
         }
         list->PopClipRect();
         if (here && exhibit_->show == live::Show::network) mark_tile(pane, view, first);
