@@ -185,6 +185,8 @@ int run(int argc, char** argv) {
     app.add_option("--model", options.model, "a bundled or fetched network's name, or an ONNX file")
         ->type_name("NAME|FILE.onnx")
         ->group("Network");
+    app.add_flag("--watch", options.watch, "in the window: load the network anew whenever its file changes")
+        ->group("Network");
     app.add_option("--size", size, "input size of the network, where its graph allows others")
         ->type_name("N|WxH")
         ->group("Network");

@@ -9,12 +9,6 @@
 namespace deconv::live {
 namespace {
 
-std::int64_t time_written(const std::string& path) {
-    std::error_code error;
-    const auto time = std::filesystem::last_write_time(path, error);
-    return error ? 0 : static_cast<std::int64_t>(time.time_since_epoch().count());
-}
-
 std::vector<LayerInfo> layers_of(const nn::Network& network) {
     std::vector<LayerInfo> layers;
     for (const nn::Network::Layer& layer : network.layers()) {
@@ -41,6 +35,12 @@ int layer_index(const nn::Network& network, const EngineSpec& spec) {
 }
 
 }  // namespace
+
+std::int64_t time_written(const std::string& path) {
+    std::error_code error;
+    const auto time = std::filesystem::last_write_time(path, error);
+    return error ? 0 : static_cast<std::int64_t>(time.time_since_epoch().count());
+}
 
 std::shared_ptr<LoadedNetwork> NetworkShelf::get(const std::string& name_or_path, int width, int height,
                                                  int random_layers) {

@@ -36,7 +36,7 @@ class Screen {
             ::dup2(nowhere, STDOUT_FILENO);
             ::dup2(nowhere, STDERR_FILENO);
             ::execlp("Xvfb", "Xvfb", "-displayfd", std::to_string(ends[1]).c_str(), "-screen", "0",
-                     (size_ + "x24").c_str(), nullptr);
+                     (size_ + "x24").c_str(), "-noreset", nullptr);
             ::_exit(127);
         }
         ::close(ends[1]);
