@@ -15,4 +15,16 @@ uint linear_group() { return gl_WorkGroupID.y * groups_a_row + gl_WorkGroupID.x;
 
 // The invocation's index in a grid made by linear_groups(): x first, then y.
 uint linear_index() { return linear_group() * workgroup + gl_LocalInvocationID.x; }
+
+// i / by, for i below 2^31: a CPU's driver divides integers one lane at a time, and floats all at once.  The first
+// quotient errs by up to 2^-22 of itself, the second, of what is left, by one at most.
+uint quotient(uint i, uint by) {
+    uint q = uint(float(i) / float(by));
+    q = uint(int(q) + int(floor(float(int(i - q * by)) / float(by))));
+    const int rest = int(i - q * by);
+    if (rest < 0) --q;
+    if (rest >= int(by)) ++q;
+    return q;
+}
+uint remainder(uint i, uint by) { return i - quotient(i, by) * by; }
 #endif

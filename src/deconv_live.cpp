@@ -185,6 +185,8 @@ int run(int argc, char** argv) {
     app.add_option("--model", options.model, "a bundled or fetched network's name, or an ONNX file")
         ->type_name("NAME|FILE.onnx")
         ->group("Network");
+    app.add_flag("--watch", options.watch, "in the window: load the network anew whenever its file changes")
+        ->group("Network");
     app.add_option("--size", size, "input size of the network, where its graph allows others")
         ->type_name("N|WxH")
         ->group("Network");
@@ -239,8 +241,9 @@ int run(int argc, char** argv) {
                     .description(""))
         ->type_name("NAME")
         ->group("Window");
-    app.add_flag("--kiosk", window_options.kiosk,
-                 "full screen for visitors: shows by itself what it can until someone touches a key; Ctrl+Shift+Q leaves")
+    app.add_flag(
+           "--kiosk", window_options.kiosk,
+           "full screen for visitors: shows by itself what it can until someone touches a key; Ctrl+Shift+Q leaves")
         ->group("Window");
     app.add_flag("--allow-record", window_options.allow_record, "recordings and snapshots in a kiosk, too")
         ->group("Window");

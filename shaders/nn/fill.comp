@@ -1,10 +1,18 @@
 #version 450
 // Sets every element to one value.
+//
+// variant: one
+// variant: four -DFOUR
 #include "common.glsl"
 
 layout(local_size_x_id = 0) in;
 
-layout(binding = 0) writeonly buffer Destination { float destination[]; };
+#ifdef FOUR
+#define VALUE vec4
+#else
+#define VALUE float
+#endif
+layout(binding = 0) writeonly buffer Destination { VALUE destination[]; };
 
 layout(push_constant) uniform Push {
     uint items;
@@ -13,5 +21,5 @@ layout(push_constant) uniform Push {
 
 void main() {
     const uint index = linear_index();
-    if (index < p.items) destination[index] = p.value;
+    if (index < p.items) destination[index] = VALUE(p.value);
 }

@@ -11,24 +11,46 @@
 //
 // variant: forward -DFORWARD
 // variant: reverse -DREVERSE
+// variant: forward.texels -DFORWARD -DTEXELS
+// variant: reverse.texels -DREVERSE -DTEXELS
 #include "common.glsl"
 
 layout(local_size_x_id = 0) in;
 
+// The window: constants, so that divisions by its strides are none and its loops' lengths are known.
+layout(constant_id = 1) const int kernel_y = 1;
+layout(constant_id = 2) const int kernel_x = 1;
+layout(constant_id = 3) const int stride_y = 1;
+layout(constant_id = 4) const int stride_x = 1;
+layout(constant_id = 5) const int dilation_y = 1;
+layout(constant_id = 6) const int dilation_x = 1;
+
+#ifdef TEXELS
+layout(binding = 0) uniform samplerBuffer source;
+#define SOURCE(i) texelFetch(source, int(i)).x
+#else
 layout(binding = 0) readonly buffer Source { float source[]; };
+#define SOURCE(i) source[i]
+#endif
 #ifdef FORWARD
 layout(binding = 1) writeonly buffer Destination { float destination[]; };
 layout(binding = 2) writeonly buffer Switches { uint switches[]; };
 #else
 layout(binding = 1) buffer Destination { float destination[]; };
+#ifdef TEXELS
+layout(binding = 2) uniform usamplerBuffer switches;
+#define SWITCH(i) texelFetch(switches, int(i)).x
+#else
 layout(binding = 2) readonly buffer Switches { uint switches[]; };
+#define SWITCH(i) switches[i]
+#endif
 #endif
 
 layout(push_constant) uniform Push {
     uint items;             // elements of the destination
     uint height, width;     // of the pool's input
     uint out_height, out_width;
-    int kernel_y, kernel_x, stride_y, stride_x, pad_y, pad_x, dilation_y, dilation_x;
+    int pad_y, pad_x;
     uint keep_switches;     // forward
     uint switch_planes;     // reverse: planes of the switches; the copies of R share them
     uint accumulate;
@@ -38,20 +60,22 @@ void main() {
     const uint index = linear_index();
     if (index >= p.items) return;
 #ifdef FORWARD
-    const int u = int(index % p.out_width);
-    const int v = int(index / p.out_width % p.out_height);
-    const uint base = index / (p.out_width * p.out_height) * p.height * p.width;
-    const int y0 = v * p.stride_y - p.pad_y;
-    const int x0 = u * p.stride_x - p.pad_x;
+    const uint row = quotient(index, p.out_width);
+    const uint plane = quotient(row, p.out_height);
+    const int u = int(index - row * p.out_width);
+    const int v = int(row - plane * p.out_height);
+    const uint base = plane * p.height * p.width;
+    const int y0 = v * stride_y - p.pad_y;
+    const int x0 = u * stride_x - p.pad_x;
     float best = 0.0;
     uint place = 0xffffffffu;
-    for (int k = 0; k < p.kernel_y; ++k) {
-        const int y = y0 + k * p.dilation_y;
-        for (int l = 0; l < p.kernel_x; ++l) {
-            const int x = x0 + l * p.dilation_x;
+    for (int k = 0; k < kernel_y; ++k) {
+        const int y = y0 + k * dilation_y;
+        for (int l = 0; l < kernel_x; ++l) {
+            const int x = x0 + l * dilation_x;
             const bool inside = y >= 0 && x >= 0 && y < int(p.height) && x < int(p.width);
             const uint here = inside ? uint(y) * p.width + uint(x) : 0;
-            const float value = source[base + here];
+            const float value = SOURCE(base + here);
             // A NaN is never greater, but a first one is taken: it shows itself.
             if (inside && (place == 0xffffffffu || value > best)) {
                 best = value;
@@ -63,25 +87,29 @@ void main() {
     destination[index] = place == 0xffffffffu ? uintBitsToFloat(0xff800000u) : best;
     if (p.keep_switches != 0) switches[index] = place;
 #else
-    const int x = int(index % p.width);
-    const int y = int(index / p.width % p.height);
-    const uint plane = index / (p.width * p.height);
+    const uint row = quotient(index, p.width);
+    const uint plane = quotient(row, p.height);
+    const int x = int(index - row * p.width);
+    const int y = int(row - plane * p.height);
     const uint out_plane = p.out_height * p.out_width;
     const uint base = plane * out_plane;
-    const uint switch_base = (plane % p.switch_planes) * out_plane;
+    const uint switch_base = remainder(plane, p.switch_planes) * out_plane;
     const uint here = uint(y) * p.width + uint(x);
     // Windows v with v·stride − pad + k·dilation = y for some k.
-    const int reach_y = (p.kernel_y - 1) * p.dilation_y;
-    const int reach_x = (p.kernel_x - 1) * p.dilation_x;
-    const int v0 = max(0, (y + p.pad_y - reach_y + p.stride_y - 1) / p.stride_y);
-    const int v1 = min(int(p.out_height) - 1, (y + p.pad_y) / p.stride_y);
-    const int u0 = max(0, (x + p.pad_x - reach_x + p.stride_x - 1) / p.stride_x);
-    const int u1 = min(int(p.out_width) - 1, (x + p.pad_x) / p.stride_x);
+    // The last of them, and as many before it as any place may have: the same number for all invocations.
+    const int windows_y = (kernel_y - 1) * dilation_y / stride_y + 1;
+    const int windows_x = (kernel_x - 1) * dilation_x / stride_x + 1;
+    const int v1 = int(uint(y + p.pad_y) / uint(stride_y));
+    const int u1 = int(uint(x + p.pad_x) / uint(stride_x));
     float sum = 0.0;
-    for (int v = v0; v <= v1; ++v) {
-        for (int u = u0; u <= u1; ++u) {
-            const uint at = uint(v) * p.out_width + uint(u);
-            if (switches[switch_base + at] == here) sum += source[base + at];
+    for (int i = windows_y - 1; i >= 0; --i) {
+        for (int j = windows_x - 1; j >= 0; --j) {
+            const int v = v1 - i;
+            const int u = u1 - j;
+            const bool inside = v >= 0 && u >= 0 && v < int(p.out_height) && u < int(p.out_width);
+            const uint at = inside ? uint(v) * p.out_width + uint(u) : 0;
+            const bool chosen = inside && SWITCH(switch_base + at) == here;
+            sum += chosen ? SOURCE(base + at) : 0.0;
         }
     }
     if (p.accumulate != 0) sum += destination[index];

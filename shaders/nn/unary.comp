@@ -5,10 +5,13 @@
 //                                          guided: max(R, 0) where it is on, else 0
 //   all others, d the derivative at x:     deconv: |d| · max(R, 0); gradient: d · R; guided: d · max(R, 0)
 //
-// One invocation computes one element.  The way back may hold several copies of R over one x.
+// One invocation computes one element, or (where everything is read as texels) four.  The way back may hold several
+// copies of R over one x.
 //
 // variant: forward -DFORWARD
 // variant: reverse -DREVERSE
+// variant: forward.texels -DFORWARD -DTEXELS
+// variant: reverse.texels -DREVERSE -DTEXELS
 #include "common.glsl"
 
 layout(local_size_x_id = 0) in;
@@ -18,18 +21,20 @@ layout(constant_id = 2) const uint rule = 0;  // 0 deconv, 1 guided, 2 gradient
 const uint RELU = 0, LEAKY_RELU = 1, CLIP_RECTIFIER = 2, CLIP = 3, SIGMOID = 4, HARD_SIGMOID = 5, HARD_SWISH = 6, TANH = 7;
 const uint DECONV = 0, GUIDED = 1, GRADIENT = 2;
 
-layout(binding = 0) readonly buffer Source { float source[]; };
-#ifdef FORWARD
-layout(binding = 1) writeonly buffer Destination { float destination[]; };
+#ifdef TEXELS
+layout(binding = 0) uniform samplerBuffer source;
+layout(binding = 1) buffer Destination { vec4 destination[]; };
+layout(binding = 2) uniform samplerBuffer x;  // for Relu its output serves as well
 #else
+layout(binding = 0) readonly buffer Source { float source[]; };
 layout(binding = 1) buffer Destination { float destination[]; };
-layout(binding = 2) readonly buffer Input { float x[]; };  // for Relu its output serves as well
+layout(binding = 2) readonly buffer Input { float x[]; };
 #endif
 
 layout(push_constant) uniform Push {
-    uint items;
-    uint first;      // of the destination's elements, for runs of a larger tensor
-    uint period;     // elements of x
+    uint items;      // these three count elements, or groups of four
+    uint first;      // of the destination, for runs of a larger tensor
+    uint period;     // of x
     float a, b;      // LeakyRelu: slope; Clip: min, max; HardSigmoid: alpha, beta
     uint accumulate;
 } p;
@@ -82,25 +87,34 @@ float derivative(float v) {
     return 1.0;
 }
 
+float reverse(float signal, float v) {
+    const float value = rule == GRADIENT ? signal : max(signal, 0.0);
+    if (operation == RELU || operation == CLIP_RECTIFIER) {
+        const bool on = operation == RELU ? v > 0.0 : v > p.a && v <= p.b;
+        return rule == DECONV || on ? value : 0.0;
+    }
+    const float d = derivative(v);
+    return value * (rule == DECONV ? abs(d) : d);
+}
+
 void main() {
     const uint index = linear_index();
     if (index >= p.items) return;
+    const bool reads_x = !((operation == RELU || operation == CLIP_RECTIFIER) && rule == DECONV);
+#ifdef TEXELS
+    vec4 value = texelFetch(source, int(index));
 #ifdef FORWARD
-    destination[index] = apply(source[index]);
+    [[unroll]] for (uint j = 0; j < 4; ++j) value[j] = apply(value[j]);
 #else
-    const float signal = source[index];
-    float value = rule == GRADIENT ? signal : max(signal, 0.0);
-    if (operation == RELU || operation == CLIP_RECTIFIER) {
-        if (rule != DECONV) {
-            const float v = x[(p.first + index) % p.period];
-            const bool on = operation == RELU ? v > 0.0 : v > p.a && v <= p.b;
-            value = on ? value : 0.0;
-        }
-    } else {
-        const float d = derivative(x[(p.first + index) % p.period]);
-        value *= rule == DECONV ? abs(d) : d;
-    }
+    vec4 v = vec4(0.0);
+    if (reads_x) v = texelFetch(x, int(remainder(p.first + index, p.period)));
+    [[unroll]] for (uint j = 0; j < 4; ++j) value[j] = reverse(value[j], v[j]);
+#endif
+#elif defined(FORWARD)
+    float value = apply(source[index]);
+#else
+    float value = reverse(source[index], reads_x ? x[remainder(p.first + index, p.period)] : 0.0);
+#endif
     if (p.accumulate != 0) value += destination[index];
     destination[index] = value;
-#endif
 }

@@ -31,11 +31,11 @@ gpu::Step row_step(const gpu::DeviceInfo& device, std::string_view shader, std::
                     u(planes.width),
                     u(planes.height),
                     u(pooled)};
-    return {gpu::linear_dispatch(device, shader, items, push,
-                                 {gpu::in(source), gpu::in(stats), gpu::in(choices), gpu::in_out(picture.slice)},
-                                 "tiles"),
-            {},
-            "publish"};
+    return {
+        gpu::linear_dispatch(device, shader, items, push,
+                             {gpu::in(source), gpu::in(stats), gpu::in(choices), gpu::in_out(picture.slice)}, "tiles"),
+        {},
+        "publish"};
 }
 
 }  // namespace
@@ -94,9 +94,9 @@ gpu::Step mosaic_step(const gpu::DeviceInfo& device, const gpu::Slice& pictures,
         std::uint32_t items, first_copy, width, height, picture_width, columns, tile_width, tile_height, gap, channels;
     };
     const std::uint32_t items = u(count) * u(grid.tile_width) * u(grid.tile_height);
-    const Push push{items,           u(first),           u(width),      u(height),
-                    u(grid.width()), u(grid.columns),    u(grid.tile_width),
-                    u(grid.tile_height), u(grid.gap),    u(grid.channels)};
+    const Push push{items,           u(first),        u(width),           u(height),
+                    u(grid.width()), u(grid.columns), u(grid.tile_width), u(grid.tile_height),
+                    u(grid.gap),     u(grid.channels)};
     return {gpu::linear_dispatch(device, "image/mosaic", items, push,
                                  {gpu::in(pictures), gpu::in(selections), gpu::in_out(picture)}, "mosaic"),
             {},

@@ -9,12 +9,6 @@
 namespace deconv::live {
 namespace {
 
-std::int64_t time_written(const std::string& path) {
-    std::error_code error;
-    const auto time = std::filesystem::last_write_time(path, error);
-    return error ? 0 : static_cast<std::int64_t>(time.time_since_epoch().count());
-}
-
 std::vector<LayerInfo> layers_of(const nn::Network& network) {
     std::vector<LayerInfo> layers;
     for (const nn::Network::Layer& layer : network.layers()) {
@@ -42,6 +36,12 @@ int layer_index(const nn::Network& network, const EngineSpec& spec) {
 
 }  // namespace
 
+std::int64_t time_written(const std::string& path) {
+    std::error_code error;
+    const auto time = std::filesystem::last_write_time(path, error);
+    return error ? 0 : static_cast<std::int64_t>(time.time_since_epoch().count());
+}
+
 std::shared_ptr<LoadedNetwork> NetworkShelf::get(const std::string& name_or_path, int width, int height,
                                                  int random_layers) {
     const std::lock_guard lock(mutex_);
@@ -62,13 +62,13 @@ std::shared_ptr<LoadedNetwork> NetworkShelf::get(const std::string& name_or_path
     fresh->file = relative ? relative->file : std::make_shared<const ModelFile>(read_model(path));
     fresh->learned_layers = static_cast<int>(nn::RandomWeights::layers(fresh->file->graph).size());
     fresh->random_layers = std::clamp(random_layers, 0, fresh->learned_layers);
-    nn::Graph graph = fresh->random_layers > 0 ? random_[path].apply(fresh->file->graph, fresh->random_layers)
-                                               : fresh->file->graph;
+    nn::Graph graph =
+        fresh->random_layers > 0 ? random_[path].apply(fresh->file->graph, fresh->random_layers) : fresh->file->graph;
     nn::Network network = network_at(*fresh->file, std::move(graph), width, height);
     fresh->layers = layers_of(network);
-    fresh->model = relative ? std::make_shared<nn::Model>(device_, std::move(network),
-                                                          relative->model->shared_constants())
-                            : std::make_shared<nn::Model>(device_, std::move(network));
+    fresh->model = relative
+                       ? std::make_shared<nn::Model>(device_, std::move(network), relative->model->shared_constants())
+                       : std::make_shared<nn::Model>(device_, std::move(network));
     entries_.push_back({path, written, width, height, random_layers, fresh});
     return fresh;
 }
@@ -92,8 +92,7 @@ std::unique_ptr<Engine> make_engine(const gpu::Device& device, gpu::Pipelines& p
     options.publish = true;
     options.show = spec.show;
     options.batch = spec.batch;
-    engine->projector =
-        std::make_unique<Projector>(device, pipelines, scheduler, *engine->network->model, options);
+    engine->projector = std::make_unique<Projector>(device, pipelines, scheduler, *engine->network->model, options);
     if (picture_width > 0) engine->projector->prepare(picture_width, picture_height);
     return engine;
 }

@@ -57,6 +57,7 @@ class NetworkShelf {
 /// Everything that decides how an engine is made: two engines of equal specs are the same.
 struct EngineSpec {
     std::string model;
+    std::int64_t written = 0;   // the time of its file, where that is watched
     int width = 0, height = 0;  // of the input; 0: the model's own
     int random_layers = 0;
     int layer = -1;          // index into LoadedNetwork::layers; −1: what `layer_name` names, or the default
@@ -71,6 +72,9 @@ struct EngineSpec {
 
     bool operator==(const EngineSpec&) const = default;
 };
+
+/// When a file was last written, on the file system's clock; 0 where there is none.
+std::int64_t time_written(const std::string& path);
 
 struct Engine {
     EngineSpec spec;

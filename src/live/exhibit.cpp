@@ -262,8 +262,9 @@ class Strip : public Exhibit {
         std::iota(order.begin(), order.end(), 0);
         const auto largest = [&](std::int32_t c) { return line.stats[static_cast<std::size_t>(c)].largest; };
         const std::size_t count = line.held.size();
-        std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count), order.end(),
-                          [&](auto a, auto b) { return largest(a) > largest(b) || (largest(a) == largest(b) && a < b); });
+        std::partial_sort(
+            order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count), order.end(),
+            [&](auto a, auto b) { return largest(a) > largest(b) || (largest(a) == largest(b) && a < b); });
         const float least = largest(order[count - 1]) * 0.8F;
         std::vector<std::int32_t> fresh(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count));
         while (!fresh.empty() && largest(fresh.back()) <= 0) fresh.pop_back();  // what is silent shows nothing
@@ -305,9 +306,8 @@ class Mosaic : public Exhibit {
     image::DevicePicture picture_size() const override { return {{}, grid_.width(), grid_.height()}; }
     void add_steps(std::vector<gpu::Step>& steps, const image::DevicePicture& picture, const gpu::Slice& /*upload*/,
                    const gpu::Slice& /*readback*/) const override {
-        steps.push_back(image::mosaic_step(context_.device.info(), context_.pictures, 1, count(),
-                                           context_.input_width, context_.input_height, context_.plan.selections(),
-                                           grid_, picture.slice));
+        steps.push_back(image::mosaic_step(context_.device.info(), context_.pictures, 1, count(), context_.input_width,
+                                           context_.input_height, context_.plan.selections(), grid_, picture.slice));
     }
     std::vector<nn::Selection> batch(const nn::Selection& main, double now) override {
         std::vector<nn::Selection> selections;

@@ -38,10 +38,10 @@ struct ExhibitRow {
 /// A whole exhibit as plain data, for the window.
 struct ExhibitState {
     Show show = Show::projection;
-    int width = 0, height = 0;      // of the picture
-    image::MapGrid maps;            // of Show::maps
-    image::ThumbnailGrid mosaic;    // of Show::mosaic
-    std::vector<ExhibitRow> rows;   // maps and mosaic have one, with a tile for every channel
+    int width = 0, height = 0;     // of the picture
+    image::MapGrid maps;           // of Show::maps
+    image::ThumbnailGrid mosaic;   // of Show::mosaic
+    std::vector<ExhibitRow> rows;  // maps and mosaic have one, with a tile for every channel
 };
 
 /// Adds its own steps to a frame's.  The host's part runs on the thread that submits and collects.
@@ -54,8 +54,8 @@ class Exhibit {
     virtual std::uint64_t upload_bytes() const { return 4; }
     virtual std::uint64_t readback_bytes() const { return 4; }
     /// `upload` and `readback` are one frame slot's own; `picture` is shared by all frames.
-    virtual void add_steps(std::vector<gpu::Step>& steps, const image::DevicePicture& picture,
-                           const gpu::Slice& upload, const gpu::Slice& readback) const = 0;
+    virtual void add_steps(std::vector<gpu::Step>& steps, const image::DevicePicture& picture, const gpu::Slice& upload,
+                           const gpu::Slice& readback) const = 0;
     /// Further channels to project with the next frame, as many as the plan has copies beyond the first.
     virtual std::vector<nn::Selection> batch(const nn::Selection& /*main*/, double /*now*/) { return {}; }
     virtual void write(std::span<std::byte> /*upload*/) {}

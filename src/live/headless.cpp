@@ -9,8 +9,8 @@
 #include <memory>
 
 #include "base/error.h"
-#include "base/trace.h"
 #include "base/npy.h"
+#include "base/trace.h"
 #include "live/feed.h"
 #include "live/models.h"
 #include "live/projector.h"

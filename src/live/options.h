@@ -16,6 +16,7 @@ struct Options {
     std::string camera;                            // number, device path or stream URL; empty: none asked for
     std::string input;                             // file, folder, "demo" or X.npy; empty: none asked for
     std::string model;                             // name or FILE.onnx; empty: the bundled default
+    bool watch = false;                            // the network is loaded anew whenever its file changes
     std::optional<int> input_width, input_height;  // of the network
     image::Fit fit = image::Fit::crop;
 

@@ -82,8 +82,8 @@ Projector::Projector(const gpu::Device& device, gpu::Pipelines& pipelines, gpu::
     channels_ = static_cast<int>(shape[1]);
     input_height_ = static_cast<int>(shape[2]);
     input_width_ = static_cast<int>(shape[3]);
-    exhibit_ = make_exhibit(options.show,
-                            {device, model.network(), plan_, mapping_.pictures(), input_width_, input_height_});
+    exhibit_ =
+        make_exhibit(options.show, {device, model.network(), plan_, mapping_.pictures(), input_width_, input_height_});
 }
 
 Projector::~Projector() {
@@ -154,6 +154,8 @@ void Projector::publish_into(int width, int height) {
     auto pictures = std::make_shared<PublishedPictures>();
     pictures->placement =
         image::place(options_.fit, std::max(width, 1), std::max(height, 1), input_width_, input_height_);
+    const bool black = options_.display == image::Display::positive || options_.display == image::Display::norm;
+    pictures->zero = black ? 0.0F : 0.5F;
     pictures->input_width = input_width_;
     pictures->input_height = input_height_;
     const auto bytes = [](int w, int h) {
@@ -162,8 +164,8 @@ void Projector::publish_into(int width, int height) {
     const std::uint64_t camera = bytes(width, height);
     const std::uint64_t projection = bytes(input_width_, input_height_);
     image::DevicePicture exhibit = exhibit_ ? exhibit_->picture_size() : image::DevicePicture{};
-    pictures->buffer = gpu::Buffer(device_, camera + projection + bytes(exhibit.width, exhibit.height),
-                                   gpu::MemoryUse::device);
+    pictures->buffer =
+        gpu::Buffer(device_, camera + projection + bytes(exhibit.width, exhibit.height), gpu::MemoryUse::device);
     const gpu::Slice all = pictures->buffer.slice();
     device_.run_once([&](vk::CommandBuffer commands) {
         commands.fillBuffer(all.buffer, 0, VK_WHOLE_SIZE, image::background_colour);
@@ -213,8 +215,8 @@ std::vector<gpu::Step> Projector::steps_of(const Slot& slot, Kind kind) {
         }
     }
     if (options_.publish) {
-        steps.push_back(copy_step(mapping_.picture().slice,
-                                  down.part(projection_at_, mapping_.picture().slice.bytes), "display"));
+        steps.push_back(
+            copy_step(mapping_.picture().slice, down.part(projection_at_, mapping_.picture().slice.bytes), "display"));
     }
     steps.push_back(copy_step(plan_.selections(), down.part(selection_at_, plan_.selections().bytes), "display"));
     steps.push_back(copy_step(plan_.peaks(), down.part(peaks_at_, plan_.peaks().bytes), "display"));
@@ -320,8 +322,7 @@ ProjectedFrame Projector::collect() {
         frame.stage_ms[time.stage] += std::max(0.0, time.end_ms - time.start_ms);
     }
     frame.stage_ms["upload"] += slot.upload_ms;
-    // From the second frame on segments follow what was measured.
-    if (!slot.running->adapted()) slot.running->adapt();
+    slot.running->finished();
     return frame;
 }
 

@@ -42,8 +42,9 @@ struct ProjectorOptions {
 struct PublishedPictures {
     gpu::Buffer buffer;
     image::DevicePicture camera, projection, exhibit;  // camera is empty for tensors, exhibit for Show::projection
-    image::Placement placement;  // where in the camera's picture the network looks
+    image::Placement placement;                        // where in the camera's picture the network looks
     int input_width = 0, input_height = 0;
+    float zero = 0.5F;  // the projection's brightness, 0 … 1, where there is no signal
 };
 
 /// What came back of one frame.

@@ -104,6 +104,8 @@ struct Session::Impl {
     std::optional<EngineSpec> asked, second_asked;
     bool first_engine = true;
     int batch = 4;
+    std::int64_t watched = 0;  // time of the network's file
+    Clock::time_point looked;
     SourceKeeper source;
     std::shared_ptr<const Picture> last_picture;
     Clock::time_point last_captured, last_submit, aside_after;
@@ -154,24 +156,25 @@ struct Session::Impl {
         return last_picture ? std::pair(last_picture->width, last_picture->height) : std::pair(0, 0);
     }
 
-    /// What the command line asked for, where the network has it; else the default layer and `strongest`.
+    /// What the command line asked for, where the network has it; else the layer that was made, and `strongest`.
     void resolve_first(const Engine& made) {
-        const nn::Network& network = made.graph();
-        nn::Selection selection;
-        int layer = made.layer;
+        const auto [layer, selection] = first_choice(made);
+        const std::lock_guard lock(mutex);
+        wanted.layer = current.layer = layer;
+        wanted.selection = current.selection = selection;
+    }
+    std::pair<int, nn::Selection> first_choice(const Engine& made) {
         try {
+            const nn::Network& network = made.graph();
             const Target target = resolve_target(network, made.network->file->sidecar.labels, current.options);
             const auto& layers = network.layers();
             const auto chosen =
                 std::find_if(layers.begin(), layers.end(), [&](const auto& l) { return l.tensor == target.layer; });
-            layer = static_cast<int>(chosen - layers.begin());
-            selection = target.selection;
+            return {static_cast<int>(chosen - layers.begin()), target.selection};
         } catch (const Error& error) {
             say(error.what());
+            return {made.layer, {}};
         }
-        const std::lock_guard lock(mutex);
-        wanted.layer = current.layer = layer;
-        wanted.selection = current.selection = selection;
     }
 
     void adopt(std::unique_ptr<Engine> made) {
@@ -247,7 +250,8 @@ struct Session::Impl {
         if (!current.best) moments.forget();
 
         const auto [width, height] = picture_size();
-        const EngineSpec spec = spec_of(current, batch);
+        look_at_file();
+        const EngineSpec spec = wanted_spec();
         if (asked != spec) {
             asked = spec;
             builder.want(spec, width, height);
@@ -257,18 +261,35 @@ struct Session::Impl {
                 const bool known = asked->layer >= 0;
                 adopt(std::move(result->engine));
                 // What the model's own default turned out to be is no other engine.
-                if (!known && current.layer == engine->layer) asked = spec_of(current, batch);
+                if (!known && current.layer == engine->layer) asked = wanted_spec();
             } else if (result->spec != *asked) {
                 say(result->error);  // something else was asked for since, and is under way
             } else {
                 refuse(result->error);
-                asked = spec_of(current, batch);
+                asked = wanted_spec();
             }
         }
         follow_second(width, height);
         const std::lock_guard lock(mutex);
         state.working = builder.busy() || second_builder.busy();
         state.source = source.name();
+    }
+
+    EngineSpec wanted_spec() const {
+        EngineSpec spec = spec_of(current, batch);
+        spec.written = watched;
+        return spec;
+    }
+
+    /// A few times a second, where the network's file is watched.
+    void look_at_file() {
+        if (!current.options.watch || seconds_since(looked) < 0.25) return;
+        looked = Clock::now();
+        try {
+            watched = time_written(find_model(current.options.model));
+        } catch (const Error&) {  // who loads it says so
+            watched = 0;
+        }
     }
 
     void follow_second(int width, int height) {
@@ -486,8 +507,8 @@ struct Session::Impl {
         } else if (recorded == RecordWhat::projection && frame.projection.width > 0) {
             // Tiny projections are enlarged, for encoders and eyes.
             const int times = std::max(1, (479 + frame.projection.height) / frame.projection.height);
-            to->show(media::letterbox(frame.projection, frame.projection.width * times,
-                                      frame.projection.height * times));
+            to->show(
+                media::letterbox(frame.projection, frame.projection.width * times, frame.projection.height * times));
         }
     }
 

@@ -61,8 +61,8 @@ struct State {
     nn::ResolvedSelection selection{}, second_selection{};
     std::vector<float> peaks;  // by channel
     std::vector<Prediction> predictions;
-    std::map<std::string, double> stage_ms;                    // of the last frame
-    std::map<std::string, std::vector<float>> stage_history;   // of the last frames, for a plot
+    std::map<std::string, double> stage_ms;                   // of the last frame
+    std::map<std::string, std::vector<float>> stage_history;  // of the last frames, for a plot
     double network_fps = 0, camera_fps = 0;
     std::int64_t dropped = 0;
     std::uint64_t memory_bytes = 0;

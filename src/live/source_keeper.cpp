@@ -15,9 +15,8 @@ constexpr double stall_seconds = 2;
 
 void SourceKeeper::open() {
     retry_ = false;
-    feed_ = std::make_unique<FrameFeed>([camera = camera_, input = input_] {
-        return camera.empty() ? open_paced(input) : media::open_camera(camera);
-    });
+    feed_ = std::make_unique<FrameFeed>(
+        [camera = camera_, input = input_] { return camera.empty() ? open_paced(input) : media::open_camera(camera); });
 }
 
 void SourceKeeper::close() {

@@ -17,6 +17,23 @@ gpu::Slice ConstantStore::get(const HostTensor& data, const std::string& layout,
     return slice;
 }
 
+std::string AlgorithmChoices::get(const std::string& task) const {
+    const std::lock_guard lock(mutex_);
+    if (!forced_.empty()) return forced_;
+    const auto found = by_task_.find(task);
+    return found == by_task_.end() ? std::string() : found->second;
+}
+
+void AlgorithmChoices::set(const std::string& task, const std::string& algorithm) {
+    const std::lock_guard lock(mutex_);
+    by_task_[task] = algorithm;
+}
+
+void AlgorithmChoices::force(const std::string& algorithm) {
+    const std::lock_guard lock(mutex_);
+    forced_ = algorithm;
+}
+
 std::uint64_t ConstantStore::bytes() const {
     const std::lock_guard lock(mutex_);
     return arena_.bytes();

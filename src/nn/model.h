@@ -31,6 +31,21 @@ class ConstantStore {
     std::map<std::pair<const void*, std::string>, Kept> kept_;
 };
 
+/// Which algorithm runs which task (describe() of ops/convolution.h); what is not there is left to the device's
+/// default. Several threads may ask and set; plans made afterwards follow.
+class AlgorithmChoices {
+  public:
+    std::string get(const std::string& task) const;
+    void set(const std::string& task, const std::string& algorithm);
+    /// One algorithm for every task that it can run, whatever was set; an empty name ends that.
+    void force(const std::string& algorithm);
+
+  private:
+    mutable std::mutex mutex_;
+    std::map<std::string, std::string> by_task_;
+    std::string forced_;
+};
+
 class Model {
   public:
     Model(const gpu::Device& device, Network network)
@@ -43,11 +58,13 @@ class Model {
     const Network& network() const { return network_; }
     ConstantStore& constants() { return *constants_; }
     const std::shared_ptr<ConstantStore>& shared_constants() const { return constants_; }
+    AlgorithmChoices& choices() { return choices_; }
 
   private:
     const gpu::Device& device_;
     Network network_;
     std::shared_ptr<ConstantStore> constants_;
+    AlgorithmChoices choices_;
 };
 
 }  // namespace deconv::nn

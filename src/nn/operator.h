@@ -54,6 +54,10 @@ class Emitter {
     }
     /// A few bytes for bindings that a shader does not use under its current constants.
     virtual gpu::Slice unused() = 0;
+    /// Memory that nothing outside one forward() or reverse() sees: the next one may be given the same.
+    virtual gpu::Slice scratch(std::uint64_t bytes) = 0;
+    /// The name of the algorithm that was found best for a task, or forced; empty: the device's default.
+    virtual std::string choice(const std::string& /*task*/) const { return {}; }
 };
 
 /// What an operator may apply to its output on the way out, in place of a node of its own.
@@ -65,6 +69,13 @@ struct ForwardArguments {
     Activation activation = Activation::none;  // only where fuses_activation()
 };
 
+/// A rectifier that the signal crosses just before a node's reverse, which applies it as it reads.
+struct Rectifier {
+    Rule rule = Rule::deconv;
+    gpu::Slice x;            // positive where the unit was on; not read under `deconv`
+    std::int64_t items = 0;  // elements of x: copies of the signal share it
+};
+
 struct ReverseArguments {
     std::size_t input = 0;       // the input whose signal is wanted
     Signal output;               // R at the node's output
@@ -74,6 +85,7 @@ struct ReverseArguments {
     std::vector<Tensor> outputs;
     Rule rule = Rule::deconv;
     LrnReverse lrn = LrnReverse::identity;
+    std::optional<Rectifier> rectifier;  // only where fuses_rectifier()
 };
 
 /// Forward tensors that a reverse reads; bit i stands for input or output i.
@@ -110,6 +122,8 @@ class Operator {
     virtual std::optional<std::string> reverse_refusal(std::size_t /*input*/) const { return std::nullopt; }
     virtual Needs needs(std::size_t /*input*/, Rule /*rule*/, LrnReverse /*lrn*/) const { return {}; }
     virtual void reverse(Emitter& emitter, const ReverseArguments& arguments) const = 0;
+    /// reverse() can apply a Rectifier to its signal.  It may change the signal in place.
+    virtual bool fuses_rectifier() const { return false; }
 
     /// The receptive field of one output position in the operator's own input, by axis (0 rows, 1 columns).
     virtual Field field(int /*axis*/) const { return {}; }

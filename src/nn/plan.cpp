@@ -24,8 +24,26 @@ class StepEmitter : public Emitter {
     }
     using Emitter::constant;
     gpu::Slice unused() override { return model_.constants().unused(); }
+    /// Has no buffer yet: place_scratch() gives it one when the largest need is known.
+    gpu::Slice scratch(std::uint64_t bytes) override {
+        scratch_bytes_ = std::max(scratch_bytes_, bytes);
+        return {{}, 0, bytes};
+    }
+    std::string choice(const std::string& task) const override { return model_.choices().get(task); }
+
+    /// One buffer for all scratch memory; barriers keep its users apart.
+    void place_scratch(std::vector<gpu::Buffer>& blocks) {
+        if (scratch_bytes_ == 0) return;
+        blocks.emplace_back(model_.device(), scratch_bytes_, gpu::MemoryUse::device);
+        for (gpu::Step& step : steps_) {
+            for (gpu::Binding& binding : step.dispatch.bindings) {
+                if (!binding.slice) binding.slice.buffer = blocks.back().slice().buffer;
+            }
+        }
+    }
 
   private:
+    std::uint64_t scratch_bytes_ = 0;
     Model& model_;
     std::vector<gpu::Step>& steps_;
     std::string stage_;
@@ -176,6 +194,24 @@ class Plan::Builder {
         return node(consumers[0]).node->op == "Relu" ? consumers[0] : -1;
     }
 
+    /// The rectifier behind node i that its reverse applies itself, or −1: the only way of a signal to its output.
+    int fused_rectifier(int i) const {
+        const Network::NodeInfo& n = node(i);
+        if (!n.op->fuses_rectifier() || n.outputs.empty() || n.outputs[0] == options_.target) return -1;
+        if (options_.keep_signals) return -1;  // each step's own signal is looked at
+        if (!is_only_way(n.outputs[0])) return -1;
+        for (const int c : tensor(n.outputs[0]).consumers) {
+            if (on_way_[static_cast<std::size_t>(c)]) return node(c).node->op == "Relu" ? c : -1;
+        }
+        return -1;
+    }
+    bool is_fused_rectifier(int i) const {
+        const Network::NodeInfo& n = node(i);
+        if (n.inputs.empty() || n.inputs[0] < 0) return false;
+        const int producer = tensor(n.inputs[0]).producer;
+        return producer >= 0 && fused_rectifier(producer) == i;
+    }
+
     /// Memory for a tensor that is about to be made: its own, or its part of the concatenation that reads it.
     Place new_forward_place(int t) {
         Place& place = forward_[static_cast<std::size_t>(t)];
@@ -257,6 +293,12 @@ class Plan::Builder {
                 if (!signal_goes(n, k)) continue;
                 const int t = n.inputs[k];
                 Place& to = signal_[static_cast<std::size_t>(t)];
+                if (to.storage < 0 && is_fused_rectifier(i)) {
+                    to = from;
+                    // What the rectifier reads is read when the convolution behind it runs.
+                    const int x = n.outputs[0];
+                    if (options_.rule != Rule::deconv) use_forward(x, back_time(tensor(t).producer));
+                }
                 if (to.storage < 0) {
                     const auto shared = shared_signal(n, k);
                     to = shared && is_only_way(t) ? Place{from.storage, from.offset + *shared}
@@ -348,7 +390,11 @@ class Plan::Builder {
             n.op->forward(emitter, {inputs_of(n, emitter), forward_tensors(n.outputs),
                                     activation >= 0 ? Activation::relu : Activation::none});
         }
-        if (options_.target < 0) return;
+        if (options_.target >= 0) emit_way_back(emitter);
+        emitter.place_scratch(plan_.blocks_);
+    }
+
+    void emit_way_back(StepEmitter& emitter) {
         emitter.stage("project");
         const Extent extent = extent_of(tensor(options_.target).shape);
         const gpu::Device& device = model_.device();
@@ -376,6 +422,12 @@ class Plan::Builder {
                 arguments.rule = options_.rule;
                 arguments.lrn = options_.lrn;
                 begun[t] = true;
+                if (is_fused_rectifier(i)) continue;
+                if (const int r = fused_rectifier(i); r >= 0) {
+                    const Tensor x = forward_tensor(node(r).outputs[0]);
+                    arguments.rectifier = Rectifier{
+                        options_.rule, options_.rule == Rule::deconv ? gpu::Slice{} : x.slice, elements(x.shape)};
+                }
                 const Place& from = signal_[static_cast<std::size_t>(n.outputs[0])];
                 const auto shared = shared_signal(n, k);
                 const bool in_place = shared && signal_[t] == Place{from.storage, from.offset + *shared};

@@ -30,11 +30,17 @@ void emit_start(Emitter& emitter, const Tensor& tensor, const gpu::Slice& peaks,
     struct PeaksPush {
         std::uint32_t planes, plane;
     };
+    const PeaksPush push{u(planes), u(extent.plane)};
     gpu::Dispatch find;
-    find.shader = "nn/peaks";
-    find.bindings = {gpu::in(tensor.slice), gpu::out(peaks)};
-    find.set_push(PeaksPush{u(planes), u(extent.plane)});
-    find.groups = gpu::linear_groups(static_cast<std::uint64_t>(planes), 1);
+    if (gpu::prefers_texels(emitter.device(), {tensor.slice})) {
+        find = linear_dispatch(emitter, "nn/peaks.single", push.planes, push,
+                               {gpu::in_texels(tensor.slice), gpu::out(peaks)}, "peaks");
+    } else {
+        find.shader = "nn/peaks.group";
+        find.bindings = {gpu::in(tensor.slice), gpu::out(peaks)};
+        find.set_push(push);
+        find.groups = gpu::linear_groups(static_cast<std::uint64_t>(planes), 1);
+    }
     find.bytes = static_cast<double>(tensor.slice.bytes);
     find.flops = static_cast<double>(elements(tensor.shape));
     find.label = "peaks";
@@ -56,8 +62,8 @@ void emit_start(Emitter& emitter, const Tensor& tensor, const gpu::Slice& peaks,
     };
     const std::int64_t one = elements(tensor.shape);
     for_slices(start.copies, {one * 4}, emitter.device().limits, [&](std::int64_t first, std::int64_t count) {
-        const StartPush push{u(count * one), u(first), u(extent.channels), u(extent.plane), u(extent.images)};
-        emitter.emit(linear_dispatch(emitter, "nn/start", push.items, push,
+        const StartPush start_push{u(count * one), u(first), u(extent.channels), u(extent.plane), u(extent.images)};
+        emitter.emit(linear_dispatch(emitter, "nn/start", start_push.items, start_push,
                                      {gpu::in(tensor.slice), gpu::in(peaks), gpu::in(selections),
                                       gpu::out(floats(start.slice, first * one, count * one))},
                                      "start"));

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <numeric>
 
+#include "live/models.h"
 #include "live/preferences.h"
 
 namespace deconv::ui {
@@ -27,8 +28,8 @@ std::string neighbour(const std::string& path, int by) {
         if (std::find(kinds.begin(), kinds.end(), kind) != kinds.end()) files.push_back(entry.path().string());
     }
     std::sort(files.begin(), files.end());
-    const auto here = std::find_if(files.begin(), files.end(),
-                                   [&](const std::string& f) { return fs::equivalent(f, file, error); });
+    const auto here =
+        std::find_if(files.begin(), files.end(), [&](const std::string& f) { return fs::equivalent(f, file, error); });
     if (here == files.end()) return {};
     const auto count = static_cast<std::ptrdiff_t>(files.size());
     const std::ptrdiff_t at = ((here - files.begin() + by) % count + count) % count;
@@ -52,6 +53,32 @@ void step_channel(const live::State& state, live::Settings& settings, int by) {
     settings.selection.channel = ((now + by) % channels + channels) % channels;
 }
 
+/// The next of the usual sizes; a graph that does not allow it says so.
+void step_input(const live::State& state, live::Options& options, bool larger) {
+    const auto& sizes = input_sizes();
+    const int now = options.input_width.value_or(state.input_width);
+    if (larger) {
+        const auto above = std::find_if(sizes.begin(), sizes.end(), [&](int size) { return size > now; });
+        if (above != sizes.end()) options.input_width = options.input_height = *above;
+    } else {
+        const auto below = std::find_if(sizes.rbegin(), sizes.rend(), [&](int size) { return size < now; });
+        if (below != sizes.rend()) options.input_width = options.input_height = *below;
+    }
+}
+
+void next_network(const ViewState& view, live::Options& options) {
+    std::vector<std::string> here;
+    for (const Offer& offer : view.models) {
+        if (!offer.fetch) here.push_back(offer.value);
+    }
+    if (here.size() < 2) return;
+    const std::string now = options.model.empty() ? live::default_model : options.model;
+    const auto at = std::find(here.begin(), here.end(), now);
+    options.model = at == here.end() || at + 1 == here.end() ? here.front() : *(at + 1);
+    options.input_width.reset();
+    options.input_height.reset();
+}
+
 template <typename Choice>
 Choice next(Choice choice, int count) {
     return static_cast<Choice>((static_cast<int>(choice) + 1) % count);
@@ -69,6 +96,11 @@ void next_display(live::Options& options) {
 }
 
 }  // namespace
+
+const std::vector<int>& input_sizes() {
+    static const std::vector<int> sizes{32, 64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512};
+    return sizes;
+}
 
 int next_weaker(const live::State& state) {
     std::vector<int> order(state.peaks.size());
@@ -254,6 +286,19 @@ void act(Action action, const live::State& state, live::Settings& settings, View
         case Action::next_file:
             if (const std::string file = neighbour(options.input, action == Action::next_file ? 1 : -1); !file.empty())
                 options.input = file;
+            break;
+        case Action::smaller_input:
+        case Action::larger_input:
+            step_input(state, options, action == Action::larger_input);
+            break;
+        case Action::next_network:
+            next_network(view, options);
+            break;
+        case Action::next_device:
+            for (std::size_t i = 0; i < view.devices.size() && view.devices.size() > 1; ++i) {
+                if (view.devices[i].name == state.device)
+                    view.device_asked = std::to_string(view.devices[(i + 1) % view.devices.size()].index);
+            }
             break;
         case Action::randomise:
             settings.random_layers = std::min(settings.random_layers + 1, state.learned_layers);

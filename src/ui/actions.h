@@ -10,6 +10,9 @@ namespace deconv::ui {
 void act(Action action, const live::State& state, live::Settings& settings, ViewState& view,
          const live::Settings& first);
 
+/// Sides of square inputs that menu and keys offer, in pixels.
+const std::vector<int>& input_sizes();
+
 /// Makes the settings show what a view needs.
 void follow_mode(const ViewState& view, live::Settings& settings);
 

@@ -57,7 +57,7 @@ gpu::DeviceOptions device_options(const live::Options& options, const Display& d
 struct Carried {
     live::Settings settings, first;
     ViewState view;
-    Window::Geometry geometry{INT_MIN, INT_MIN, 1280, 800};
+    Window::Geometry geometry = Window::default_geometry;
     std::string record;   // to begin with
     std::string message;  // to say
 };
@@ -210,8 +210,8 @@ class App {
         const int height = std::max(2, all->height & ~1);
         Picture part(width, height);
         for (int y = 0; y < height; ++y) {
-            std::copy_n(all->pixel(left, std::min(y, all->height - 1)), std::size_t{4} * static_cast<std::size_t>(width),
-                        part.pixel(0, y));
+            std::copy_n(all->pixel(left, std::min(y, all->height - 1)),
+                        std::size_t{4} * static_cast<std::size_t>(width), part.pixel(0, y));
         }
         if (view_to_save_) session_.save(*std::exchange(view_to_save_, std::nullopt), part);
         if (session_.wants_view()) session_.offer_view(std::move(part));
@@ -347,8 +347,7 @@ void run_window(const live::Options& options, const WindowOptions& window) {
     }
     if (!window.kiosk) {
         const std::string fault = live::save_preferences(
-            remembered,
-            to_remember(carried.settings, carried.view, carried.geometry[2], carried.geometry[3]));
+            remembered, to_remember(carried.settings, carried.view, carried.geometry[2], carried.geometry[3]));
         if (!fault.empty()) std::fprintf(stderr, "deconv-live: %s\n", fault.c_str());
     }
     if (trace) trace->write(options.trace);

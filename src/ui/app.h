@@ -10,8 +10,8 @@ namespace deconv::ui {
 
 struct WindowOptions {
     bool kiosk = false;
-    bool allow_record = false;  // in a kiosk
-    std::string view;           // to begin with; empty: the one of last time
+    bool allow_record = false;    // in a kiosk
+    std::string view;             // to begin with; empty: the one of last time
     std::set<std::string> given;  // the command line's options: they win over what is remembered
 };
 

@@ -16,7 +16,7 @@ const char* heading(Group group) {
         case Group::picture:
             return "Picture";
         case Group::source:
-            return "Source";
+            return "Source and network";
         case Group::keep:
             return "Keep";
         case Group::window:
@@ -70,6 +70,10 @@ std::span<const Key> key_table() {
         {"J", "the file before, in its folder", GLFW_KEY_J, Action::file_before, Group::source},
         {"K", "the next file in its folder", GLFW_KEY_K, Action::next_file, Group::source},
         {"E", "next fit: crop, stretch, letterbox", GLFW_KEY_E, Action::next_fit, Group::source},
+        {"F2", "a smaller input of the network", GLFW_KEY_F2, Action::smaller_input, Group::source},
+        {"F3", "a larger input of the network", GLFW_KEY_F3, Action::larger_input, Group::source},
+        {"F4", "the next network", GLFW_KEY_F4, Action::next_network, Group::source},
+        {"F6", "the next device", GLFW_KEY_F6, Action::next_device, Group::source},
 
         {"C", "record, or finish the recording", GLFW_KEY_C, Action::record, Group::keep},
         {"H", "what is recorded: side by side, ...", GLFW_KEY_H, Action::next_record, Group::keep},

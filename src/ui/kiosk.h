@@ -23,7 +23,8 @@ class Kiosk {
     bool cursor_hidden(Clock::time_point now = Clock::now()) const { return now - touched_ >= cursor_rest; }
 
     /// Takes the next step of the walk where it is due; true where the settings changed.
-    bool step(const live::State& state, live::Settings& settings, ViewState& view, Clock::time_point now = Clock::now());
+    bool step(const live::State& state, live::Settings& settings, ViewState& view,
+              Clock::time_point now = Clock::now());
 
   private:
     Clock::time_point touched_, stepped_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <utility>
 
 #include "base/error.h"
 #include "live/models.h"
@@ -11,17 +12,14 @@
 namespace deconv::ui {
 namespace {
 namespace fs = std::filesystem;
-using Clock = std::chrono::steady_clock;
-constexpr auto interval = std::chrono::seconds(3);
 }  // namespace
 
 void Menus::look(const live::Options& options, ViewState& view) {
-    looked_ = Clock::now();
     view.sources.clear();
     for (const media::CameraDevice& camera : media::list_cameras()) {
         const std::string number = std::to_string(camera.index);
-        view.sources.push_back({"camera " + number + (camera.name.empty() ? "" : ": " + camera.name),
-                                "camera:" + number});
+        view.sources.push_back(
+            {"camera " + number + (camera.name.empty() ? "" : ": " + camera.name), "camera:" + number});
     }
     view.sources.push_back({"demo", "demo"});
     if (!options.input.empty() && options.input != "demo")
@@ -96,7 +94,7 @@ void Menus::follow_fetch(live::Session& session, ViewState& view) {
 
 void Menus::follow(live::Session& session, ViewState& view) {
     follow_fetch(session, view);
-    if (Clock::now() - looked_ >= interval) look(session.settings().options, view);
+    if (std::exchange(view.menu_opened, false)) look(session.settings().options, view);
 }
 
 }  // namespace deconv::ui

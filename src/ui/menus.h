@@ -13,14 +13,13 @@ class Menus {
   public:
     /// Looks what is there now.
     void look(const live::Options& options, ViewState& view);
-    /// Looks again from time to time, and goes on with a network that is being fetched.
+    /// Looks again where a menu was opened, and goes on with a network that is being fetched.
     void follow(live::Session& session, ViewState& view);
 
   private:
     void follow_fetch(live::Session& session, ViewState& view);
 
     std::unique_ptr<live::ModelFetch> fetch_;
-    std::chrono::steady_clock::time_point looked_;
 };
 
 }  // namespace deconv::ui

@@ -15,7 +15,7 @@ constexpr float base_width = 340;
 void help_window(ViewState& view) {
     const ImVec2 screen = ImGui::GetIO().DisplaySize;
     ImGui::SetNextWindowPos(ImVec2(screen.x / 2, screen.y / 2), ImGuiCond_Always, ImVec2(0.5F, 0.5F));
-    ImGui::SetNextWindowBgAlpha(0.97F);
+    ImGui::SetNextWindowBgAlpha(1);
     ImGui::Begin("Keys", &view.help,
                  ImGuiWindowFlags_AlwaysAutoResize | ImGuiWindowFlags_NoCollapse | ImGuiWindowFlags_NoSavedSettings);
     // Three columns of groups, about equally long.
@@ -84,9 +84,8 @@ void line_at(const char* id, float x, float y, float pivot, const ImVec4& colour
 void message(const live::State& state, const ViewState& view, float middle) {
     const float bottom = ImGui::GetIO().DisplaySize.y - 28 * overlay_scale();
     const double age = std::chrono::duration<double>(std::chrono::steady_clock::now() - state.said_at).count();
-    const char* const hint = view.kiosk
-                                 ? "Touch a key: Up/Down layer, Left/Right channel, V view, F1 help"
-                                 : "Up/Down layer, Left/Right channel, V view, Tab controls, F1 help";
+    const char* const hint = view.kiosk ? "Touch a key: Up/Down layer, Left/Right channel, V view, F1 help"
+                                        : "Up/Down layer, Left/Right channel, V view, Tab controls, F1 help";
     if (!state.trouble.empty()) {
         line_at("notice", middle, bottom, 0.5F, ImVec4(1, 0.85F, 0.5F, 1), state.trouble);
     } else if (!state.said.empty() && age < 6) {

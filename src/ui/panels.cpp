@@ -157,9 +157,9 @@ bool layer_and_channel(const live::State& state, live::Settings& settings, ViewS
         const char* what;
         Action action;
     };
-    static const std::array<Place, 2> places{{{"whole map", Where::all, "Start with the whole map", Action::start_all},
-                                              {"maximum", Where::max, "Start with its largest value only",
-                                               Action::start_max}}};
+    static const std::array<Place, 2> places{
+        {{"whole map", Where::all, "Start with the whole map", Action::start_all},
+         {"maximum", Where::max, "Start with its largest value only", Action::start_max}}};
     for (const Place& place : places) {
         if (ImGui::RadioButton(place.name, selection.where == place.where)) {
             selection.where = place.where;
@@ -300,6 +300,7 @@ bool source_and_network(const live::State& state, live::Settings& settings, View
     };
     ImGui::SetNextItemWidth(-1);
     if (ImGui::BeginCombo("##source", state.source.empty() ? "opening ..." : state.source.c_str())) {
+        if (ImGui::IsWindowAppearing()) view.menu_opened = true;
         for (const Offer& offer : view.sources) {
             if (ImGui::Selectable(offer.label.c_str())) take_source(offer.value);
         }
@@ -315,6 +316,7 @@ bool source_and_network(const live::State& state, live::Settings& settings, View
     tooltip("Source; files can also be dropped onto the window", Action::swap_source);
     ImGui::SetNextItemWidth(-1);
     if (ImGui::BeginCombo("##model", state.model.empty() ? "loading ..." : state.model.c_str())) {
+        if (ImGui::IsWindowAppearing()) view.menu_opened = true;
         for (const Offer& offer : view.models) {
             if (!ImGui::Selectable(offer.label.c_str(), !offer.fetch && offer.value == options.model)) continue;
             if (offer.fetch) {
@@ -327,7 +329,8 @@ bool source_and_network(const live::State& state, live::Settings& settings, View
             }
         }
         ImGui::SetNextItemWidth(-1);
-        if (ImGui::InputTextWithHint("##path", "an ONNX file", &view.model_path, ImGuiInputTextFlags_EnterReturnsTrue)) {
+        if (ImGui::InputTextWithHint("##path", "an ONNX file", &view.model_path,
+                                     ImGuiInputTextFlags_EnterReturnsTrue)) {
             options.model = view.model_path;
             options.input_width.reset();
             options.input_height.reset();
@@ -336,7 +339,7 @@ bool source_and_network(const live::State& state, live::Settings& settings, View
         }
         ImGui::EndCombo();
     }
-    tooltip("Network; an ONNX file can also be dropped onto the window");
+    tooltip("Network; an ONNX file can also be dropped onto the window", Action::next_network);
     if (!view.fetching.empty()) {
         const float button = ImGui::CalcTextSize("cancel").x + 4 * ImGui::GetStyle().FramePadding.x;
         ImGui::ProgressBar(view.fetched, ImVec2(-button, 0), "");
@@ -354,7 +357,7 @@ bool source_and_network(const live::State& state, live::Settings& settings, View
             options.input_height.reset();
             changed = true;
         }
-        for (const int side : {32, 64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512}) {
+        for (const int side : input_sizes()) {
             const std::string label = std::to_string(side) + "x" + std::to_string(side);
             if (!ImGui::Selectable(label.c_str(), side == state.input_width && side == state.input_height)) continue;
             options.input_width = options.input_height = side;
@@ -362,7 +365,7 @@ bool source_and_network(const live::State& state, live::Settings& settings, View
         }
         ImGui::EndCombo();
     }
-    tooltip("Size of the network's input, where its graph allows another");
+    tooltip("Size of the network's input, where its graph allows another", Action::larger_input);
     ImGui::SameLine();
     int fit = static_cast<int>(options.fit);
     ImGui::SetNextItemWidth(-1);
@@ -380,7 +383,7 @@ bool source_and_network(const live::State& state, live::Settings& settings, View
         }
         ImGui::EndCombo();
     }
-    tooltip("Device; another one starts everything anew on it");
+    tooltip("Device; another one starts everything anew on it", Action::next_device);
     return changed;
 }
 
@@ -415,7 +418,8 @@ bool predictions(const live::State& state, live::Settings& settings) {
 void statistics(const live::State& state, const ViewState& view) {
     ImGui::Text("network %.1f  camera %.1f  window %.0f /s", state.network_fps, state.camera_fps, view.window_fps);
     char dropped[64] = "";
-    if (state.dropped > 0) std::snprintf(dropped, sizeof dropped, "   %lld dropped", static_cast<long long>(state.dropped));
+    if (state.dropped > 0)
+        std::snprintf(dropped, sizeof dropped, "   %lld dropped", static_cast<long long>(state.dropped));
     ImGui::TextDisabled("latency %.0f ms%s", view.latency_ms, dropped);
     tooltip("From the camera's frame to its projection on the screen.\nDropped: the newest frame wins");
     // A stacked plot: forward, way back, everything else.
@@ -424,11 +428,10 @@ void statistics(const live::State& state, const ViewState& view) {
         std::vector<const char*> stages;
         ImU32 colour;
     };
-    static const std::array<Part, 3> parts{{{"forward", {"forward"}, IM_COL32(90, 150, 220, 255)},
-                                            {"way back", {"project"}, IM_COL32(242, 166, 64, 255)},
-                                            {"pictures",
-                                             {"upload", "fit", "display", "publish"},
-                                             IM_COL32(120, 190, 120, 255)}}};
+    static const std::array<Part, 3> parts{
+        {{"forward", {"forward"}, IM_COL32(90, 150, 220, 255)},
+         {"way back", {"project"}, IM_COL32(242, 166, 64, 255)},
+         {"pictures", {"upload", "fit", "display", "publish"}, IM_COL32(120, 190, 120, 255)}}};
     std::array<std::vector<float>, 3> times;
     std::size_t frames = 0;
     for (std::size_t k = 0; k < parts.size(); ++k) {

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <utility>
 
 namespace deconv::ui {
 namespace {
@@ -31,8 +32,8 @@ void caption(ImDrawList* list, glm::vec2 at, const std::string& text, float widt
 }
 
 std::string channel_text(const nn::ResolvedSelection& selection, bool following, int width) {
-    std::string text = selection.channel == nn::Selection::all ? "all channels"
-                                                               : "channel " + std::to_string(selection.channel);
+    std::string text =
+        selection.channel == nn::Selection::all ? "all channels" : "channel " + std::to_string(selection.channel);
     if (following) text += " (strongest)";
     using Where = nn::Selection::Where;
     if (selection.channel >= 0 && selection.where != static_cast<int>(Where::all) && width > 0) {
@@ -52,6 +53,18 @@ const char* rule_name(nn::Rule rule) {
             return "gradient";
     }
     return "";
+}
+
+/// A name without its middle, where all of it has no room: "fire2/..e1x1".
+std::string fitted(const std::string& name, float width) {
+    const std::size_t slash = name.find('/');
+    const std::string front = slash == std::string::npos ? std::string() : name.substr(0, slash + 1);
+    std::string text = name;
+    for (std::size_t from = front.size() + 1; from < name.size() && ImGui::CalcTextSize(text.c_str()).x > width;
+         ++from) {
+        text = front + ".." + name.substr(from);
+    }
+    return text;
 }
 
 std::string describe_side(const std::vector<live::LayerInfo>& layers, int layer, const nn::ResolvedSelection& selection,
@@ -106,42 +119,71 @@ void Stage::lay_out(glm::vec2 screen, float controls, const live::State& state, 
         room.size.y -= height + gap + ImGui::GetTextLineHeight() + 10;
     }
     panes_.clear();
-    const auto beside = [&](std::vector<int> slots) {
-        // All as tall as they can be together.
-        float total = 0;
-        std::vector<float> shares;
-        for (const int slot : slots) {
-            const glm::vec2 size = canvas_.size(slot);
-            // A picture that is much wider than high gets no more than its part; an exhibit is what the view is for.
-            const float share = std::clamp(size.x / size.y, 0.5F, slot == exhibit_slot ? 1.8F : 2.4F);
-            shares.push_back(slot == exhibit_slot ? 1.7F * share : share);
-            total += shares.back();
-        }
-        const float width = room.size.x - gap * static_cast<float>(slots.size() - 1);
-        float left = room.origin.x;
-        for (std::size_t i = 0; i < slots.size(); ++i) {
-            const float own = std::floor(width * shares[i] / total);
-            panes_.push_back({slots[i], {{left, room.origin.y}, {own, room.size.y}}, static_cast<int>(i)});
-            left += own + gap;
-        }
-    };
     switch (view.mode) {
         case Mode::overlay:
             panes_.push_back({camera_slot, room, 0});
             break;
         case Mode::side_by_side:
-            beside({camera_slot, projection_slot});
+            arrange({camera_slot, projection_slot}, room);
             break;
         case Mode::compare:
-            beside({camera_slot, projection_slot, second_slot});
+            // What is compared stands together; the camera takes the room below where there is much of it.
+            if (room.size.x < 1.65F * room.size.y) {
+                const float top = std::floor(std::min(room.size.y * 0.62F, room.size.x / 2));
+                in_row({projection_slot, second_slot}, {room.origin, {room.size.x, top}});
+                in_row({camera_slot}, {room.origin + glm::vec2(0, top + gap), {room.size.x, room.size.y - top - gap}});
+            } else {
+                in_row({camera_slot, projection_slot, second_slot}, room);
+            }
             break;
         case Mode::layer:
         case Mode::mosaic:
         case Mode::ladder:
         case Mode::network:
-            beside({exhibit_slot, projection_slot});
+            arrange({exhibit_slot, projection_slot}, room);
             break;
     }
+    for (std::size_t i = 0; i < panes_.size(); ++i) panes_[i].view = static_cast<int>(i);
+}
+
+/// Beside each other, all as tall as they can be together.
+void Stage::in_row(const std::vector<int>& slots, const Rect& room) {
+    float total = 0;
+    std::vector<float> shares;
+    for (const int slot : slots) {
+        const glm::vec2 size = canvas_.size(slot);
+        // A picture that is much wider than high gets no more than its part; an exhibit is what the view is for.
+        const float share = std::clamp(size.x / size.y, 0.5F, slot == exhibit_slot ? 1.8F : 2.4F);
+        shares.push_back(slot == exhibit_slot ? 1.7F * share : share);
+        total += shares.back();
+    }
+    const float width = room.size.x - gap * static_cast<float>(slots.size() - 1);
+    float left = room.origin.x;
+    for (std::size_t i = 0; i < slots.size(); ++i) {
+        const float own = std::floor(width * shares[i] / total);
+        panes_.push_back({slots[i], {{left, room.origin.y}, {own, room.size.y}}, 0});
+        left += own + gap;
+    }
+}
+
+/// Two pictures beside or above each other, whichever shows more of them.
+void Stage::arrange(const std::vector<int>& slots, const Rect& room) {
+    in_row(slots, room);
+    const std::vector<Pane> row = std::exchange(panes_, {});
+    const float share = slots.front() == exhibit_slot ? 0.68F : 0.5F;
+    const float top = std::floor((room.size.y - gap) * share);
+    const std::vector<Pane> column{
+        {slots.at(0), {room.origin, {room.size.x, top}}, 0},
+        {slots.at(1), {room.origin + glm::vec2(0, top + gap), {room.size.x, room.size.y - gap - top}}, 0}};
+    const auto area = [&](const std::vector<Pane>& panes) {
+        float sum = 0;
+        for (const Pane& pane : panes) {
+            const Rect at = View().place(pane.box, canvas_.size(pane.slot));
+            sum += at.size.x * at.size.y * (pane.slot == exhibit_slot ? 2.0F : 1.0F);
+        }
+        return sum;
+    };
+    panes_ = area(column) > area(row) ? column : row;
 }
 
 Rect Stage::place(const Pane& pane, const ViewState& view) const {
@@ -173,6 +215,7 @@ void Stage::draw(vk::CommandBuffer commands, const ViewState& view, vk::Extent2D
         what.clip = to_pixels(clip);
         what.opacity = opacity;
         what.blend = blend;
+        what.zero = shown_->zero;
         if (mirror) what.part = {1, 0, 0, 1};
         // From eight screen pixels on a picture's own pixels are worth seeing.
         what.smooth = at.size.x < 8 * canvas_.size(slot).x;
@@ -301,6 +344,10 @@ void Stage::annotate_exhibit(const Pane& pane, const live::State& state, const V
             // Older thumbnails fade a little.
             const auto clock = std::chrono::steady_clock::now().time_since_epoch();
             const double now = std::chrono::duration<double>(clock).count();
+            double oldest = 2;  // seconds
+            for (const live::ExhibitTile& tile : tiles) {
+                if (tile.seconds >= 0) oldest = std::max(oldest, now - tile.seconds);
+            }
             for (const live::ExhibitTile& tile : tiles) {
                 if (tile.seconds < 0) {  // not drawn yet
                     list->AddRect(to_im(on_screen(tile.left, tile.top)),
@@ -308,8 +355,8 @@ void Stage::annotate_exhibit(const Pane& pane, const live::State& state, const V
                                   IM_COL32(60, 62, 66, 255));
                     continue;
                 }
-                const double age = std::clamp((now - tile.seconds - 0.5) / 10, 0.0, 1.0);
-                const auto alpha = static_cast<int>(130 * age);
+                const double age = std::clamp((now - tile.seconds) / oldest, 0.0, 1.0);
+                const auto alpha = static_cast<int>(90 * age);
                 if (alpha < 4) continue;
                 list->AddRectFilled(to_im(on_screen(tile.left, tile.top)),
                                     to_im(on_screen(tile.left + tile.width, tile.top + tile.height)),
@@ -322,8 +369,10 @@ void Stage::annotate_exhibit(const Pane& pane, const live::State& state, const V
             const image::MapGrid& grid = exhibit_->maps;
             if (exhibit_->show == live::Show::maps && grid.map_width > 1 &&
                 state.selection.where != static_cast<int>(nn::Selection::Where::all)) {
-                const glm::vec2 position(state.selection.place % grid.map_width, state.selection.place / grid.map_width);
-                const glm::vec2 pin = glm::vec2(tile.left, tile.top) + (position + 0.5F) * static_cast<float>(grid.scale);
+                const glm::vec2 position(state.selection.place % grid.map_width,
+                                         state.selection.place / grid.map_width);
+                const glm::vec2 pin =
+                    glm::vec2(tile.left, tile.top) + (position + 0.5F) * static_cast<float>(grid.scale);
                 list->AddCircle(to_im(on_screen(pin.x, pin.y)), 5, pin_colour, 0, 2);
             }
         }
@@ -349,7 +398,7 @@ void Stage::annotate_exhibit(const Pane& pane, const live::State& state, const V
                           IM_COL32(200, 200, 200, 255), row.detail.c_str());
         } else {
             list->AddText(ImVec2(corner.x, corner.y + std::max(0.0F, room - line)),
-                          here ? accent : IM_COL32(210, 210, 210, 255), name.c_str());
+                          here ? accent : IM_COL32(210, 210, 210, 255), fitted(name, width).c_str());
         }
         list->PopClipRect();
         if (here && exhibit_->show == live::Show::network) mark_tile(pane, view, first);
@@ -368,16 +417,17 @@ void Stage::annotate(const live::State& state, const live::Settings& settings, c
         // Above the picture where there is room, else in its corner.
         const Rect at = place(pane, view);
         const float line = ImGui::GetTextLineHeight() + 8;
-        const glm::vec2 corner(std::max(pane.box.origin.x, at.origin.x), std::max(pane.box.origin.y, at.origin.y - line));
+        const glm::vec2 corner(std::max(pane.box.origin.x, at.origin.x),
+                               std::max(pane.box.origin.y, at.origin.y - line));
         const float width = pane.box.origin.x + pane.box.size.x - corner.x;
         const bool over_camera = view.mode == Mode::overlay && pane.slot == camera_slot;
         if (pane.slot == projection_slot || over_camera) caption(list, corner, side, width, accent);
         if (pane.slot == second_slot) {
             const bool follows = settings.second.selection.channel == nn::Selection::strongest;
-            const std::string text =
-                second_shown_ ? describe_side(*state.second_layers, state.second_layer, state.second_selection, follows,
-                                              settings.second.rule)
-                              : "preparing ...";
+            const std::string text = second_shown_
+                                         ? describe_side(*state.second_layers, state.second_layer,
+                                                         state.second_selection, follows, settings.second.rule)
+                                         : "preparing ...";
             caption(list, corner, text, width, accent);
         }
         const bool waits = pane.slot == exhibit_slot && (!exhibit_ || exhibit_->show != settings.show);

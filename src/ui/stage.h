@@ -41,6 +41,8 @@ class Stage {
         int view = 0;  // index into ViewState::views
     };
 
+    void in_row(const std::vector<int>& slots, const Rect& room);
+    void arrange(const std::vector<int>& slots, const Rect& room);
     Rect place(const Pane& pane, const ViewState& view) const;
     Rect looked_at(const Rect& camera, bool mirror) const;
     const Pane* pane_of(int slot) const;

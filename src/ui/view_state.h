@@ -30,13 +30,14 @@ struct ViewState {
     bool quit = false;
     bool full_screen = false;
     bool timings = false;
-    bool hint = true;  // the one line of help, until something was done
+    bool hint = true;                     // the one line of help, until something was done
     bool kiosk = false, may_keep = true;  // may_keep: recordings and snapshots are allowed
     float opacity = 0.85F;
     std::array<View, 3> views;  // zoom and pan of the panes, from the left
     bool record_asked = false, snapshot_asked = false, save_best_asked = false;
     std::string layer_search, source_path, model_path;
     // Menus, looked up when they are opened.
+    bool menu_opened = false;
     std::vector<Offer> sources, models;
     std::vector<gpu::DeviceInfo> devices;
     std::string device_asked;  // index of another device to run on
@@ -44,7 +45,7 @@ struct ViewState {
     std::string fetching;      // how far that is; empty: nothing is being fetched
     float fetched = 0;         // 0 … 1
     bool fetch_cancelled = false;
-    double latency_ms = 0;     // from capture to display
+    double latency_ms = 0;  // from capture to display
     double window_fps = 0;
 };
 

@@ -40,7 +40,9 @@ std::vector<const char*> Display::instance_extensions() const {
 
 Window::Window(const gpu::Device& device, const Geometry& geometry, const char* title) : device_(device) {
     glfwWindowHint(GLFW_CLIENT_API, GLFW_NO_API);
-    glfwWindowHint(GLFW_SCALE_TO_MONITOR, GLFW_TRUE);
+    // A size that was chosen before holds as it is; the first one follows the screen's density.
+    const bool first = geometry[2] == default_geometry[2] && geometry[3] == default_geometry[3];
+    glfwWindowHint(GLFW_SCALE_TO_MONITOR, first ? GLFW_TRUE : GLFW_FALSE);
     glfwWindowHint(GLFW_VISIBLE, GLFW_FALSE);
     window_ = glfwCreateWindow(geometry[2], geometry[3], title, nullptr, nullptr);
     if (window_ == nullptr) throw Error("the display opens no window: use --headless");
@@ -176,10 +178,9 @@ void Window::make_swapchain() {
     can_capture_ = static_cast<bool>(can.supportedUsageFlags & to_read);
     vk::ImageUsageFlags usage = vk::ImageUsageFlagBits::eColorAttachment;
     if (can_capture_) usage |= to_read;
-    vk::SwapchainCreateInfoKHR info({}, *surface_, count, format_.format, format_.colorSpace, extent_, 1, usage,
-                                    vk::SharingMode::eExclusive, {},
-                                    can.currentTransform, vk::CompositeAlphaFlagBitsKHR::eOpaque,
-                                    vk::PresentModeKHR::eFifo, VK_TRUE, *swapchain_);
+    vk::SwapchainCreateInfoKHR info(
+        {}, *surface_, count, format_.format, format_.colorSpace, extent_, 1, usage, vk::SharingMode::eExclusive, {},
+        can.currentTransform, vk::CompositeAlphaFlagBitsKHR::eOpaque, vk::PresentModeKHR::eFifo, VK_TRUE, *swapchain_);
     if (!(can.supportedCompositeAlpha & vk::CompositeAlphaFlagBitsKHR::eOpaque)) {
         info.compositeAlpha = vk::CompositeAlphaFlagBitsKHR::eInherit;
     }

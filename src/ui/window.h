@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <climits>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -34,6 +35,7 @@ class Window {
   public:
     /// Left, top, width, height in the screen's own units; left and top may be unknown (INT_MIN).
     using Geometry = std::array<int, 4>;
+    static constexpr Geometry default_geometry{INT_MIN, INT_MIN, 1280, 800};
     /// Throws Error where the device cannot present.
     Window(const gpu::Device& device, const Geometry& geometry, const char* title);
     ~Window();

@@ -68,6 +68,8 @@ DeviceInfo describe(vk::PhysicalDevice device) {
     info.subgroup_size = core11.subgroupSize;
     info.subgroup_broadcast = (core11.subgroupSupportedStages & vk::ShaderStageFlagBits::eCompute) &&
                               (core11.subgroupSupportedOperations & vk::SubgroupFeatureFlagBits::eBallot);
+    info.subgroup_shuffle = (core11.subgroupSupportedStages & vk::ShaderStageFlagBits::eCompute) &&
+                            (core11.subgroupSupportedOperations & vk::SubgroupFeatureFlagBits::eShuffle);
     const vk::PhysicalDeviceLimits& limits = properties.limits;
     info.limits.workgroup_invocations = limits.maxComputeWorkGroupInvocations;
     info.limits.workgroup_size = limits.maxComputeWorkGroupSize;
@@ -224,6 +226,7 @@ Device::Device(const DeviceOptions& wanted) : messages_(std::make_unique<Message
         info_.limits.storage_alignment = alignment;
         info_.half_precision = false;
         info_.subgroup_broadcast = false;
+        info_.subgroup_shuffle = false;
     }
 
     const auto families = physical_.getQueueFamilyProperties();

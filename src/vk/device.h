@@ -40,6 +40,7 @@ struct DeviceInfo {
     std::uint32_t api_version = 0;
     std::uint32_t subgroup_size = 1;
     bool subgroup_broadcast = false;  // subgroupBroadcast in compute shaders
+    bool subgroup_shuffle = false;    // subgroupShuffle likewise
     bool half_precision = false;      // float16 arithmetic and 16-bit storage
     std::uint64_t memory = 0;         // bytes of the largest device-local heap
     Limits limits;

@@ -16,19 +16,33 @@
 
 namespace deconv::gpu {
 
+/// A uniform texel buffer in place of a storage buffer, and what one texel is.
+enum class Texels : std::uint8_t { none, r32f, rgba32f, r32ui };
+inline std::uint64_t texel_bytes(Texels texels) {
+    return texels == Texels::rgba32f ? 16 : 4;
+}
+
 /// A storage buffer binding and what the shader does with it.  Hazards between dispatches follow from this.
 struct Binding {
     Slice slice;
     bool read = false;
     bool write = false;
-    bool texels = false;  // a uniform texel buffer of float32 instead of a storage buffer
+    Texels texels = Texels::none;
 };
 inline Binding in(const Slice& slice) {
     return {slice, true, false};
 }
-/// Read as texels: some CPU drivers gather those by one instruction, and storage buffers by a loop.
-inline Binding in_texels(const Slice& slice) {
-    return {slice, true, false, true};
+/// Read as texels: some CPU drivers gather those by one instruction (and four components by one load a lane), and
+/// storage buffers by a loop.
+inline Binding in_texels(const Slice& slice, Texels texels = Texels::r32f) {
+    return {slice, true, false, texels};
+}
+/// Does the device gain by reading these slices as texels, and may it?
+inline bool prefers_texels(const DeviceInfo& device, std::initializer_list<Slice> slices) {
+    return device.type == DeviceType::cpu && device.subgroup_size == 8 &&
+           std::all_of(slices.begin(), slices.end(), [&](const Slice& slice) {
+               return slice.bytes <= std::uint64_t{4} * device.limits.texel_elements;
+           });
 }
 inline Binding out(const Slice& slice) {
     return {slice, false, true};
@@ -72,10 +86,10 @@ inline Groups linear_groups(std::uint64_t items, std::uint32_t workgroup) {
     return {row, divide_up(groups, row), 1};
 }
 
-/// Invocations a workgroup for kernels without shared memory: a few vectors of a CPU's driver, which runs a workgroup
-/// on one thread, or a few subgroups of a GPU's.
+/// Invocations a workgroup for kernels without shared memory: many vectors of a CPU's driver, which runs a workgroup
+/// on one thread and takes a tenth of a microsecond to begin one, or a few subgroups of a GPU's.
 inline std::uint32_t workgroup_size(const DeviceInfo& device) {
-    return device.type == DeviceType::cpu ? std::max(4U, device.subgroup_size) * 4 : 64;
+    return device.type == DeviceType::cpu ? 128 : 64;
 }
 
 /// A dispatch of one invocation for each of `items`; the workgroup's size is specialization constant 0, `constants`

@@ -78,8 +78,9 @@ Recording::Recording(const Device& device, Pipelines& pipelines, std::vector<Ste
         if (step.dispatch.shader.empty()) continue;
         if (step.dispatch.bindings.size() > 4) throw Error(step.dispatch.label + " binds more than four buffers");
         for (const Binding& binding : step.dispatch.bindings) {
-            const std::uint64_t most =
-                binding.texels ? std::uint64_t{4} * device.limits().texel_elements : device.limits().storage_range;
+            const std::uint64_t most = binding.texels != Texels::none
+                                           ? texel_bytes(binding.texels) * device.limits().texel_elements
+                                           : device.limits().storage_range;
             if (binding.slice.bytes > most) {
                 throw Error(step.dispatch.label + " needs " + std::to_string(binding.slice.bytes >> 20) +
                             " MiB in one binding, more than " + device.info().name +
@@ -102,9 +103,12 @@ Recording::Recording(const Device& device, Pipelines& pipelines, std::vector<Ste
         std::vector<vk::WriteDescriptorSet> writes;
         for (std::uint32_t i = 0; i < dispatch.bindings.size(); ++i) {
             const Slice& slice = dispatch.bindings[i].slice;
-            if (dispatch.bindings[i].texels) {
-                views_.push_back(device.handle().createBufferViewUnique(
-                    {{}, slice.buffer, vk::Format::eR32Sfloat, slice.offset, slice.bytes}));
+            if (const Texels texels = dispatch.bindings[i].texels; texels != Texels::none) {
+                const vk::Format format = texels == Texels::rgba32f ? vk::Format::eR32G32B32A32Sfloat
+                                          : texels == Texels::r32ui ? vk::Format::eR32Uint
+                                                                    : vk::Format::eR32Sfloat;
+                views_.push_back(
+                    device.handle().createBufferViewUnique({{}, slice.buffer, format, slice.offset, slice.bytes}));
                 views.at(i) = *views_.back();
                 writes.emplace_back(sets_.back(), i, 0, 1, vk::DescriptorType::eUniformTexelBuffer, nullptr, nullptr,
                                     &views.at(i));
@@ -125,13 +129,29 @@ Recording::Recording(const Device& device, Pipelines& pipelines, std::vector<Ste
 const Pipeline& Recording::pipeline_of(const Dispatch& dispatch) {
     std::vector<vk::DescriptorType> types;
     for (const Binding& binding : dispatch.bindings) {
-        types.push_back(binding.texels ? vk::DescriptorType::eUniformTexelBuffer : vk::DescriptorType::eStorageBuffer);
+        types.push_back(binding.texels != Texels::none ? vk::DescriptorType::eUniformTexelBuffer
+                                                       : vk::DescriptorType::eStorageBuffer);
     }
     return pipelines_.get(dispatch.shader, dispatch.constants, types, dispatch.push_bytes);
 }
 
+void Recording::finished() {
+    ++runs_;
+    if (runs_ <= 2 || runs_ == 6 || runs_ == 20) {
+        adapt();
+    } else if (runs_ % 50 == 0 && segments_.size() > 1) {
+        double sum = 0;
+        double longest = 0;
+        for (const SegmentTime& time : times()) {
+            sum += time.end_ms - time.start_ms;
+            longest = std::max(longest, time.end_ms - time.start_ms);
+        }
+        const double mean = sum / static_cast<double>(segments_.size());
+        if (mean < 0.3 * options_.segment_ms || longest > 3 * options_.segment_ms) adapt();
+    }
+}
+
 void Recording::adapt() {
-    adapted_ = true;
     const std::vector<SegmentTime> measured = times();
     if (measured.empty()) return;
     std::fill(step_ms_.begin(), step_ms_.end(), 0.0);

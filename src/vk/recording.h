@@ -59,7 +59,9 @@ class Recording {
 
     /// Cuts and records anew by what the last submission took; none may be under way.
     void adapt();
-    bool adapted() const { return adapted_; }
+    /// To be called when a submission is finished and none is under way: adapts after the first, which also compiled,
+    /// then less and less often, and later only where segments have come far from their length.
+    void finished();
 
   private:
     void record();
@@ -68,7 +70,7 @@ class Recording {
     Pipelines& pipelines_;
     std::vector<Step> steps_;
     Options options_;
-    bool adapted_ = false;
+    std::uint64_t runs_ = 0;
     std::vector<double> step_ms_;  // what each step is taken to last
     const Pipeline& pipeline_of(const Dispatch& dispatch);
 

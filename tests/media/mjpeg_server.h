@@ -202,8 +202,9 @@ class MjpegServer {
             }
             const Clock::time_point now = Clock::now();
             if (now < gone_until) {
-                close_clients();
+                // In this order: a client that sees its connection closed finds nobody.
                 if (listener_ >= 0) ::close(std::exchange(listener_, -1));
+                close_clients();
             } else if (listener_ < 0) {
                 listen();
             }

@@ -1,6 +1,8 @@
 // The live window in a virtual X server, for tests: what is on the screen, and keys.
 #pragma once
 
+#include <fcntl.h>
+
 #include <algorithm>
 #include <chrono>
 #include <csignal>
@@ -23,18 +25,18 @@ inline bool installed(const std::string& program) {
 /// A virtual X server for one test.  The server itself picks a free number, and says it once it listens.
 class Screen {
   public:
-    explicit Screen(int width = 1280, int height = 800)
-        : size_(std::to_string(width) + "x" + std::to_string(height)) {
+    explicit Screen(int width = 1280, int height = 800) : size_(std::to_string(width) + "x" + std::to_string(height)) {
         int ends[2] = {-1, -1};
         if (::pipe(ends) != 0) throw Error("no pipe");
         std::fflush(stdout);
         pid_ = ::fork();
         if (pid_ == 0) {
             ::close(ends[0]);
-            static_cast<void>(std::freopen("/dev/null", "w", stdout));
-            static_cast<void>(std::freopen("/dev/null", "w", stderr));
+            const int nowhere = ::open("/dev/null", O_WRONLY);
+            ::dup2(nowhere, STDOUT_FILENO);
+            ::dup2(nowhere, STDERR_FILENO);
             ::execlp("Xvfb", "Xvfb", "-displayfd", std::to_string(ends[1]).c_str(), "-screen", "0",
-                     (size_ + "x24").c_str(), nullptr);
+                     (size_ + "x24").c_str(), "-noreset", nullptr);
             ::_exit(127);
         }
         ::close(ends[1]);
@@ -53,14 +55,15 @@ class Screen {
     const std::string& name() const { return name_; }
     cv::Mat picture(const TempDir& folder) const {
         const std::string file = folder / "screen.png";
-        const std::string command = "ffmpeg -loglevel quiet -y -f x11grab -draw_mouse 0 -video_size " + size_ + " -i " + name_ +
-                                    " -frames:v 1 " + file + " </dev/null";
+        const std::string command = "ffmpeg -loglevel quiet -y -f x11grab -draw_mouse 0 -video_size " + size_ + " -i " +
+                                    name_ + " -frames:v 1 " + file + " </dev/null";
         if (std::system(command.c_str()) != 0) return {};
         return cv::imread(file);
     }
     void press(const std::string& key) const { xdotool("key " + key); }
     void click(int x, int y) const {
-        xdotool("mousemove " + std::to_string(x) + " " + std::to_string(y) + " sleep 0.2 mousedown 1 sleep 0.2 mouseup 1");
+        xdotool("mousemove " + std::to_string(x) + " " + std::to_string(y) +
+                " sleep 0.2 mousedown 1 sleep 0.2 mouseup 1");
     }
     void move(int x, int y) const { xdotool("mousemove " + std::to_string(x) + " " + std::to_string(y)); }
     void resize(int width, int height) const {

@@ -1,4 +1,5 @@
 // The live window and a camera that misbehaves: a network camera on loopback.
+#include <opencv2/videoio.hpp>
 #include <regex>
 
 #include "media/mjpeg_server.h"
@@ -91,6 +92,42 @@ TEST_F(LiveStream, ItIsLeftInHalfASecondWhileItIsSilent) {
     EXPECT_EQ(program.wait(std::chrono::seconds(10)).exit_code, 0);
     // The window and the device take their time, too.
     EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(3));
+}
+
+TEST_F(LiveStream, ItIsLeftAtOnceWhileItsCameraDoesNotAnswer) {
+    MjpegServer server;
+    server.stall(60);
+    Program program({"--camera", server.url()}, place_);
+    ASSERT_TRUE(eventually([&] { return server.connections() > 0; })) << program.said();
+    ::sleep(1);
+    const auto start = std::chrono::steady_clock::now();
+    program.send(SIGINT);
+    EXPECT_EQ(program.wait(std::chrono::seconds(10)).exit_code, 0);
+    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(3));
+}
+
+TEST_F(LiveStream, KilledItLosesASecondOfItsRecordingAtMost) {
+    constexpr double fps = 30;
+    const MjpegServer server({.width = 640, .height = 480, .fps = fps});
+    Program program({"--camera", server.url()}, place_);
+    ASSERT_TRUE(eventually([&] { return camera_picture().area() > 0; })) << program.said();
+    screen_->press("c");
+    ASSERT_TRUE(eventually([&] { return files(".mkv").size() == 1; }, 20)) << program.said();
+    ::sleep(5);
+    program.send(SIGKILL);
+    const int sent = server.sent();
+    EXPECT_EQ(program.wait().signal, SIGKILL);
+    const std::string path = files(".mkv")[0];
+    EXPECT_GE(testing::probe(path).frames, 4 * fps);
+    cv::VideoCapture recording(path, cv::CAP_FFMPEG);
+    cv::Mat frame;
+    cv::Mat last;
+    while (recording.read(frame)) last = frame.clone();
+    ASSERT_FALSE(last.empty());
+    // The camera's picture is on the left, and carries its number.
+    const double lost = (sent - testing::number_of(last, 640)) / fps;
+    EXPECT_LE(lost, 1);
+    std::printf("killed: the last picture kept is %.2f s old\n", lost);
 }
 
 TEST_F(LiveStream, AFullDiskStopsTheRecordingOnly) {

@@ -114,8 +114,7 @@ TEST_F(WindowTest, EveryViewIsDrawn) {
         before = screen_->picture(folder_);
     }
     screen_->press("F1");
-    EXPECT_TRUE(eventually(
-        [&] { return mean_difference(stage(screen_->picture(folder_)), stage(before)) > 10; }, 10))
+    EXPECT_TRUE(eventually([&] { return mean_difference(stage(screen_->picture(folder_)), stage(before)) > 10; }, 10))
         << "no help";
     leave(program);
 }
@@ -146,7 +145,8 @@ TEST_F(WindowTest, ClicksAndKeysChooseWhatTheHeadlessProgramProjectsToo) {
     // A click chooses a map, which is marked; a second one pins a place in it.
     screen_->press("3");
     const cv::Rect maps(controls, 0, 560, 760);
-    ASSERT_TRUE(eventually([&] { return marks(screen_->picture(folder_), maps).area() > 0; }, 30)) << "no map is marked";
+    ASSERT_TRUE(eventually([&] { return marks(screen_->picture(folder_), maps).area() > 0; }, 30))
+        << "no map is marked";
     const cv::Point click(controls + 200, 420);
     screen_->click(click.x, click.y);
     EXPECT_TRUE(eventually([&] { return marks(screen_->picture(folder_), maps).contains(click); }, 20))
@@ -191,6 +191,39 @@ TEST_F(WindowTest, RandomWeightsChangeThePictureAndComeBack) {
     leave(program);
 }
 
+TEST_F(WindowTest, AWatchedNetworkIsLoadedAnewWithItsLayerAndChannelKept) {
+    const std::string picture = still("still.png", 3);
+    const std::string model = folder_ / "net.onnx";
+    for (const char* kind : {".onnx", ".json", "-labels.txt"}) {
+        const std::string source = std::string(DECONV_SOURCE_DIR "/weights/cifar10") + kind;
+        const bool labels = std::string(kind) == "-labels.txt";
+        std::filesystem::copy(source, labels ? folder_ / "cifar10-labels.txt" : folder_ / (std::string("net") + kind));
+    }
+    Program program(
+        {"--input", picture, "--size", "64", "--model", model, "--watch", "--layer", "relu2_2", "--channel", "5"},
+        place_);
+    ASSERT_TRUE(eventually([&] { return shows_pictures(); })) << program.said();
+    ::sleep(1);
+    const cv::Mat before = cv::imread(snapshot().second);
+    // Its weights the other way round, under its name at once, as a trainer writes.
+    testing::write_text(folder_ / "turn.py",
+                        "import onnx, os, sys\nfrom onnx import numpy_helper\n"
+                        "model = onnx.load(sys.argv[1])\n"
+                        "for tensor in model.graph.initializer:\n"
+                        "    if tensor.data_type in (1, 10):\n"
+                        "        turned = numpy_helper.to_array(tensor)[::-1].copy()\n"
+                        "        tensor.CopyFrom(numpy_helper.from_array(turned, tensor.name))\n"
+                        "onnx.save(model, sys.argv[1] + '.new')\n"
+                        "os.rename(sys.argv[1] + '.new', sys.argv[1])\n");
+    ASSERT_EQ(std::system(("/usr/bin/python3 " + (folder_ / "turn.py") + " " + model).c_str()), 0);
+    ::sleep(3);
+    const std::string now = snapshot().second;
+    EXPECT_EQ(setting(now, "--layer"), "relu2_2");
+    EXPECT_EQ(setting(now, "--channel"), "5");
+    EXPECT_GT(mean_difference(cv::imread(now), before), 2);
+    leave(program);
+}
+
 TEST_F(WindowTest, RecordsTheViewBothPicturesOrTheProjection) {
     Program program({"--input", "demo", "--size", "64"}, place_);
     ASSERT_TRUE(eventually([&] { return shows_pictures(); })) << program.said();
@@ -212,7 +245,8 @@ TEST_F(WindowTest, RecordsTheViewBothPicturesOrTheProjection) {
                 [&] {
                     const std::string said = program.said();
                     std::size_t wrote = 0;
-                    for (std::size_t at = said.find("wrote "); at != std::string::npos; at = said.find("wrote ", at + 1))
+                    for (std::size_t at = said.find("wrote "); at != std::string::npos;
+                         at = said.find("wrote ", at + 1))
                         ++wrote;
                     return wrote == i + 1;
                 },

@@ -20,7 +20,7 @@ const std::vector<vk::DescriptorType> one_buffer = {vk::DescriptorType::eStorage
 
 /// The pipeline of nn/fill, for workgroups of `size`.
 const gpu::Pipeline& fill_pipeline(gpu::Pipelines& pipelines, std::uint32_t size = 16) {
-    return pipelines.get("nn/fill", {size}, one_buffer, 8);
+    return pipelines.get("nn/fill.one", {size}, one_buffer, 8);
 }
 
 class Cache : public ::testing::Test {

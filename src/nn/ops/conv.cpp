@@ -32,9 +32,12 @@ class ConvOperator : public Operator {
         ConvolutionTask task = task_of(back, arguments.output.slice, arguments.result.slice);
         task.images = arguments.output.copies * arguments.output.shape[0];
         task.accumulate = arguments.accumulate;
+        task.rectifier = arguments.rectifier;
         task.label = name_ + " reverse";
         emit_convolution(emitter, task);
     }
+
+    bool fuses_rectifier() const override { return true; }
 
     Field field(int axis) const override {
         const Convolution& c = convolution_;

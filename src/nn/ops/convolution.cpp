@@ -3,33 +3,72 @@
 #include <algorithm>
 
 #include "nn/ops/conv_direct.h"
+#include "nn/ops/conv_packed.h"
 #include "nn/ops/emit.h"
 
 namespace deconv::nn {
 
+std::string describe(const ConvolutionTask& task) {
+    const Convolution& c = task.convolution;
+    const auto join = [](std::initializer_list<std::int64_t> numbers) {
+        std::string text;
+        for (const std::int64_t number : numbers) text += (text.empty() ? "" : "x") + std::to_string(number);
+        return text;
+    };
+    return std::string(task.direction == Direction::forward ? "forward " : "reverse ") +
+           join({c.groups * c.in_channels, c.in_height, c.in_width}) + " " + join({c.kernel_y, c.kernel_x}) + " s" +
+           join({c.stride_y, c.stride_x}) + " p" + join({c.pad_y, c.pad_x}) + " d" +
+           join({c.dilation_y, c.dilation_x}) + " g" + join({c.groups}) + " to " +
+           join({c.groups * c.out_channels, c.out_height, c.out_width}) + " n" + join({task.images});
+}
+
 std::span<const ConvolutionAlgorithm* const> convolution_algorithms() {
+    static const PackedConvolution packed;
     static const DirectConvolution direct;
-    static const ConvolutionAlgorithm* const all[] = {&direct};
+    static const PointwiseConvolution pointwise;
+    static const ConvolutionAlgorithm* const all[] = {&pointwise, &packed, &direct};
     return all;
 }
 
-void emit_convolution(Emitter& emitter, const ConvolutionTask& task) {
+const ConvolutionAlgorithm& algorithm_for(const Emitter& emitter, const ConvolutionTask& task) {
     const auto all = convolution_algorithms();
-    const auto chosen = std::find_if(all.begin(), all.end(), [&](const ConvolutionAlgorithm* algorithm) {
-        return algorithm->supports(task, emitter.device());
-    });
+    const std::string wanted = emitter.choice(describe(task));
+    const ConvolutionAlgorithm* chosen = nullptr;
+    for (const ConvolutionAlgorithm* algorithm : all) {
+        if (!algorithm->supports(task, emitter.device())) continue;
+        if (algorithm->name() == wanted) return *algorithm;
+        if (chosen == nullptr && algorithm->suits(task)) chosen = algorithm;
+    }
+    return *chosen;
+}
+
+void emit_convolution(Emitter& emitter, const ConvolutionTask& task) {
+    const ConvolutionAlgorithm& algorithm = algorithm_for(emitter, task);
     const Convolution& c = task.convolution;
+    const gpu::Limits& limits = emitter.device().limits;
     const bool forward = task.direction == Direction::forward;
     const std::int64_t source = forward ? c.in_elements() : c.out_elements();
     const std::int64_t destination = forward ? c.out_elements() : c.in_elements();
-    for_slices(task.images, {source * 4, destination * 4}, emitter.device().limits,
-               [&](std::int64_t first, std::int64_t count) {
-                   ConvolutionTask run = task;
-                   run.images = count;
-                   run.source = floats(task.source, first * source, count * source);
-                   run.destination = floats(task.destination, first * destination, count * destination);
-                   (*chosen)->emit(emitter, run);
-               });
+    // Scratch memory begins anew with each run, so only its size counts, not where an image begins.
+    const std::uint64_t scratch = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(algorithm.scratch_bytes(task)));
+    for_slices(
+        task.images,
+        {source * 4, destination * 4, static_cast<std::int64_t>(gpu::align_up(scratch, limits.storage_alignment))},
+        limits, [&](std::int64_t first, std::int64_t count) {
+            ConvolutionTask run = task;
+            run.images = count;
+            run.source = floats(task.source, first * source, count * source);
+            run.destination = floats(task.destination, first * destination, count * destination);
+            if (run.rectifier) {
+                run.rectified_first = first * source;
+                if (!algorithm.fuses_rectifier(*run.rectifier)) {
+                    emit_rectifier(emitter, run.source, run.source, count * source, first * source, *run.rectifier,
+                                   false, run.label + " rectify");
+                    run.rectifier.reset();
+                }
+            }
+            algorithm.emit(emitter, run);
+        });
 }
 
 }  // namespace deconv::nn

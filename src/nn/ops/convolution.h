@@ -2,6 +2,7 @@
 // ConvTranspose the other way round.  Algorithms are chosen here.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 
@@ -41,19 +42,33 @@ struct ConvolutionTask {
     gpu::Slice source, destination;
     bool accumulate = false;
     Activation activation = Activation::none;
+    std::optional<Rectifier> rectifier;  // applied to the source as it is read
+    std::int64_t rectified_first = 0;    // the source's first element, counted in the whole signal
     std::string label;
 };
+
+/// The task's shape and direction in one line, e.g. "forward 64x56x56 3x3 s1x1 p1x1 d1x1 g1 to 64x56x56 n1": what a
+/// measurement is remembered by.
+std::string describe(const ConvolutionTask& task);
 
 class ConvolutionAlgorithm {
   public:
     virtual ~ConvolutionAlgorithm() = default;
     virtual std::string_view name() const = 0;
     virtual bool supports(const ConvolutionTask& task, const gpu::DeviceInfo& device) const = 0;
+    /// A good guess, among tasks that it supports, where nothing was measured.
+    virtual bool suits(const ConvolutionTask& /*task*/) const { return true; }
+    /// Applies the task's rectifier itself; for others it is applied to the source, in place, before.
+    virtual bool fuses_rectifier(const Rectifier& /*rectifier*/) const { return false; }
+    /// The largest binding of scratch memory that one image needs.
+    virtual std::int64_t scratch_bytes(const ConvolutionTask& /*task*/) const { return 0; }
     virtual void emit(Emitter& emitter, const ConvolutionTask& task) const = 0;
 };
 
 /// All algorithms, the most general last.
 std::span<const ConvolutionAlgorithm* const> convolution_algorithms();
+/// The one that runs the task: Emitter::choice() if it names one that can, else what suits the kind of device.
+const ConvolutionAlgorithm& algorithm_for(const Emitter& emitter, const ConvolutionTask& task);
 
 /// Runs a task by the algorithm that suits the device, in slices of images that fit a binding.
 void emit_convolution(Emitter& emitter, const ConvolutionTask& task);

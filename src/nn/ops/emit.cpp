@@ -45,9 +45,10 @@ void emit_fill(Emitter& emitter, const gpu::Slice& to, std::int64_t items, float
         float value;
     };
     for_slices(items, {4}, emitter.device().limits, [&](std::int64_t first, std::int64_t count) {
-        const Push push{static_cast<std::uint32_t>(count), value};
-        emitter.emit(
-            linear_dispatch(emitter, "nn/fill", push.items, push, {gpu::out(floats(to, first, count))}, label));
+        const bool four = count % 4 == 0;
+        const Push push{static_cast<std::uint32_t>(four ? count / 4 : count), value};
+        emitter.emit(linear_dispatch(emitter, four ? "nn/fill.four" : "nn/fill.one", push.items, push,
+                                     {gpu::out(floats(to, first, count))}, label));
     });
 }
 

@@ -37,6 +37,12 @@ class MaxPoolOperator : public Operator {
         const std::int64_t planes = arguments.output.shape[0] * arguments.output.shape[1];
         const auto run = [&](std::int64_t first, std::int64_t count) {
             const std::int64_t items = count * plane_.size();
+            const gpu::Slice from =
+                floats(arguments.output.slice, first * output_plane_.size(), count * output_plane_.size());
+            if (gpu::prefers_texels(emitter.device(), {from, arguments.outputs[1].slice})) {
+                scatter(emitter, from, floats(arguments.result.slice, first * plane_.size(), items), arguments, count);
+                return;
+            }
             emit(emitter, "nn/max_pool.reverse", items, planes, arguments.accumulate, false,
                  {gpu::in(floats(arguments.output.slice, first * output_plane_.size(), count * output_plane_.size())),
                   arguments.accumulate ? gpu::in_out(floats(arguments.result.slice, first * plane_.size(), items))
@@ -56,11 +62,50 @@ class MaxPoolOperator : public Operator {
     }
 
   private:
+    /// See shaders/nn/unpool_scatter.comp.
+    void scatter(Emitter& emitter, const gpu::Slice& from, const gpu::Slice& to, const ReverseArguments& arguments,
+                 std::int64_t planes) const {
+        struct Push {
+            std::uint32_t items, plane, out_height, out_width, grid_height, grid_width;
+            std::uint32_t first_y, first_x, colours_y, colours_x, switch_items;
+        };
+        const auto u = [](std::int64_t v) { return static_cast<std::uint32_t>(v); };
+        const auto colours = [&](std::size_t axis, std::int64_t windows) {
+            const std::int64_t stride = window_.stride.at(axis);
+            return std::min(windows, (window_.reach(axis) + stride - 1) / stride);
+        };
+        const std::int64_t colours_y = colours(0, output_plane_.height);
+        const std::int64_t colours_x = colours(1, output_plane_.width);
+        const bool alone = colours_y * colours_x == 1 && !arguments.accumulate;
+        if (!arguments.accumulate) emit_fill(emitter, to, planes * plane_.size(), 0.0F, name_ + " unpool");
+        for (std::int64_t y = 0; y < colours_y; ++y) {
+            for (std::int64_t x = 0; x < colours_x; ++x) {
+                const std::int64_t height = (output_plane_.height - y + colours_y - 1) / colours_y;
+                const std::int64_t width = (output_plane_.width - x + colours_x - 1) / colours_x;
+                const Push push{u(planes * height * width),
+                                u(plane_.size()),
+                                u(output_plane_.height),
+                                u(output_plane_.width),
+                                u(height),
+                                u(width),
+                                u(y),
+                                u(x),
+                                u(colours_y),
+                                u(colours_x),
+                                u(arguments.output.shape[0] * arguments.output.shape[1] * output_plane_.size())};
+                emitter.emit(linear_dispatch(emitter, "nn/unpool_scatter", push.items, push,
+                                             {gpu::in_texels(from), gpu::in_out(to),
+                                              gpu::in_texels(arguments.outputs[1].slice, gpu::Texels::r32ui)},
+                                             name_ + " unpool", {alone ? 1U : 0U}));
+            }
+        }
+    }
+
     void emit(Emitter& emitter, std::string_view shader, std::int64_t items, std::int64_t switch_planes,
               bool accumulate, bool keep, std::vector<gpu::Binding> bindings, const char* what) const {
         struct Push {
             std::uint32_t items, height, width, out_height, out_width;
-            std::int32_t kernel_y, kernel_x, stride_y, stride_x, pad_y, pad_x, dilation_y, dilation_x;
+            std::int32_t pad_y, pad_x;
             std::uint32_t keep_switches, switch_planes, accumulate;
         };
         const auto u = [](std::int64_t v) { return static_cast<std::uint32_t>(v); };
@@ -70,19 +115,21 @@ class MaxPoolOperator : public Operator {
                         u(plane_.width),
                         u(output_plane_.height),
                         u(output_plane_.width),
-                        i(window_.kernel[0]),
-                        i(window_.kernel[1]),
-                        i(window_.stride[0]),
-                        i(window_.stride[1]),
                         i(window_.begin[0]),
                         i(window_.begin[1]),
-                        i(window_.dilation[0]),
-                        i(window_.dilation[1]),
                         keep ? 1U : 0U,
                         u(switch_planes),
                         accumulate ? 1U : 0U};
+        const bool forward = shader == "nn/max_pool.forward";
+        if (gpu::prefers_texels(emitter.device(), {bindings[0].slice, bindings[2].slice})) {
+            shader = forward ? "nn/max_pool.forward.texels" : "nn/max_pool.reverse.texels";
+            bindings[0].texels = gpu::Texels::r32f;
+            if (!forward) bindings[2].texels = gpu::Texels::r32ui;
+        }
         emitter.emit(linear_dispatch(emitter, shader, static_cast<std::uint64_t>(items), push, std::move(bindings),
-                                     name_ + what));
+                                     name_ + what,
+                                     {u(window_.kernel[0]), u(window_.kernel[1]), u(window_.stride[0]),
+                                      u(window_.stride[1]), u(window_.dilation[0]), u(window_.dilation[1])}));
     }
 
     Window window_;

@@ -10,6 +10,37 @@ namespace {
 // As in the shader.
 enum class Function : std::uint32_t { relu, leaky_relu, clip_rectifier, clip, sigmoid, hard_sigmoid, hard_swish, tanh };
 
+struct FunctionOfOne {
+    Function function = Function::relu;
+    float a = 0, b = 0;
+};
+
+/// Bindings: source, destination, x.
+void emit_function(Emitter& emitter, std::string_view shader, const FunctionOfOne& function, std::int64_t period,
+                   std::int64_t first, std::int64_t count, bool accumulate, std::vector<gpu::Binding> bindings,
+                   Rule rule, const std::string& label) {
+    struct Push {
+        std::uint32_t items, first, period;
+        float a, b;
+        std::uint32_t accumulate;
+    };
+    std::int64_t width = 1;  // elements an invocation
+    if (count % 4 == 0 && first % 4 == 0 && period % 4 == 0 &&
+        gpu::prefers_texels(emitter.device(), {bindings[0].slice, bindings[2].slice})) {
+        width = 4;
+        shader = shader == "nn/unary.forward" ? "nn/unary.forward.texels" : "nn/unary.reverse.texels";
+        bindings[0].texels = bindings[2].texels = gpu::Texels::rgba32f;
+    }
+    const Push push{static_cast<std::uint32_t>(count / width),
+                    static_cast<std::uint32_t>(first / width),
+                    static_cast<std::uint32_t>(period / width),
+                    function.a,
+                    function.b,
+                    accumulate ? 1U : 0U};
+    emitter.emit(linear_dispatch(emitter, shader, push.items, push, std::move(bindings), label,
+                                 {static_cast<std::uint32_t>(function.function), static_cast<std::uint32_t>(rule)}));
+}
+
 class UnaryOperator : public Operator {
   public:
     UnaryOperator(const NodeContext& context, Function function, float a, float b) : function_(function), a_(a), b_(b) {
@@ -22,7 +53,9 @@ class UnaryOperator : public Operator {
         const gpu::Slice& to = arguments.outputs[0].slice;
         for_slices(elements(outputs_[0]), {4}, emitter.device().limits, [&](std::int64_t first, std::int64_t count) {
             emit(emitter, "nn/unary.forward", first, count, false,
-                 {gpu::in(floats(from, first, count)), gpu::out(floats(to, first, count))}, Rule::deconv);
+                 {gpu::in(floats(from, first, count)), gpu::out(floats(to, first, count)),
+                  gpu::in(floats(from, first, count))},
+                 Rule::deconv);
         });
     }
 
@@ -49,19 +82,8 @@ class UnaryOperator : public Operator {
   private:
     void emit(Emitter& emitter, std::string_view shader, std::int64_t first, std::int64_t count, bool accumulate,
               std::vector<gpu::Binding> bindings, Rule rule) const {
-        struct Push {
-            std::uint32_t items, first, period;
-            float a, b;
-            std::uint32_t accumulate;
-        };
-        const Push push{static_cast<std::uint32_t>(count),
-                        static_cast<std::uint32_t>(first),
-                        static_cast<std::uint32_t>(elements(outputs_[0])),
-                        a_,
-                        b_,
-                        accumulate ? 1U : 0U};
-        emitter.emit(linear_dispatch(emitter, shader, static_cast<std::uint64_t>(count), push, std::move(bindings),
-                                     name_, {static_cast<std::uint32_t>(function_), static_cast<std::uint32_t>(rule)}));
+        emit_function(emitter, shader, {function_, a_, b_}, elements(outputs_[0]), first, count, accumulate,
+                      std::move(bindings), rule, name_);
     }
 
     Function function_;
@@ -69,6 +91,14 @@ class UnaryOperator : public Operator {
 };
 
 }  // namespace
+
+void emit_rectifier(Emitter& emitter, const gpu::Slice& from, const gpu::Slice& to, std::int64_t count,
+                    std::int64_t first, const Rectifier& rectifier, bool accumulate, const std::string& label) {
+    const gpu::Slice x = rectifier.x ? rectifier.x : emitter.unused();
+    emit_function(emitter, "nn/unary.reverse", {}, rectifier.items, first, count, accumulate,
+                  {gpu::in(from), accumulate || from.offset == to.offset ? gpu::in_out(to) : gpu::out(to), gpu::in(x)},
+                  rectifier.rule, label);
+}
 
 std::unique_ptr<Operator> make_unary(const NodeContext& context) {
     const Attributes& attributes = context.node.attributes;

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <thread>
 
+#include "live/paced_source.h"
 #include "media/media_testing.h"
 #include "media/mjpeg_server.h"
 
@@ -122,6 +123,18 @@ TEST(Feed, LeavingASilentSourceTakesHalfASecondAtMost) {
     const Clock::time_point start = Clock::now();
     { const FrameFeed other(media::open_input("demo")); }
     EXPECT_LT(seconds_since(start), 0.5);
+}
+
+TEST(Feed, AFolderBetweenTwoPicturesIsLeftAtOnce) {
+    const testing::TempDir dir;
+    for (const char* name : {"a.png", "b.png"}) cv::imwrite(dir / name, cv::Mat(8, 8, CV_8UC3, cv::Scalar(9, 9, 9)));
+    auto feed = std::make_unique<FrameFeed>([path = dir.path()] { return open_paced(path); });
+    ASSERT_TRUE(first_frame(*feed));
+    ASSERT_TRUE(feed->facts()->stills);
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    const Clock::time_point start = Clock::now();
+    feed.reset();
+    EXPECT_LT(seconds_since(start), 0.2);
 }
 
 TEST(Feed, WhatTheOpenerThrowsComesOut) {

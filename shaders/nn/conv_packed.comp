@@ -1,0 +1,142 @@
+#version 450
+// A convolution over packed channels (pack.comp): any taps on a regular grid, so forward passes, reverses with stride 1,
+// single phases of a strided reverse, and (with one tap) matrix products.
+//
+//   y[n, g, o, place] = b[g, o] + Σ_{taps, i}  w[g, o, tap, i] x[n, g, i, place · stride + tap]
+//
+// A workgroup is one subgroup of LANES invocations.  It computes BLOCK output channels at LANES · PLACES places; each
+// lane has PLACES of them, LANES apart.  All memory is read as four-component texels: sources by place, weights by
+// output channel, and those are then handed round the subgroup by shuffles with constant indices, each one instruction.
+// The source has a border, so no tap needs a test.
+//
+//   source:  [image][group][channel / 4][place][4], or dense
+//   weights: [group][block][tap y][tap x][channel / 4][BLOCK][4]
+//
+// PLAIN reads a dense source instead, (N, C, H, W), a component at a time: for a single tap that lies inside everywhere
+// and few output channels, that costs less than packing first.
+//
+// variant: 16x4 -DBLOCK=16 -DPLACES=4
+// variant: 16x2 -DBLOCK=16 -DPLACES=2
+// variant: 8x4 -DBLOCK=8 -DPLACES=4
+// variant: 4x8 -DBLOCK=4 -DPLACES=8
+// variant: plain16x4 -DBLOCK=16 -DPLACES=4 -DPLAIN
+// variant: plain16x2 -DBLOCK=16 -DPLACES=2 -DPLAIN
+// variant: plain8x4 -DBLOCK=8 -DPLACES=4 -DPLAIN
+// variant: plain4x8 -DBLOCK=4 -DPLACES=8 -DPLAIN
+#include "common.glsl"
+#extension GL_KHR_shader_subgroup_shuffle : require
+
+layout(local_size_x_id = 0) in;
+layout(constant_id = 1) const bool with_bias = false;
+layout(constant_id = 2) const bool accumulate = false;
+layout(constant_id = 3) const bool relu = false;
+layout(constant_id = 4) const bool rectified = false;  // PLAIN: max(x, 0) of the source
+
+const uint LANES = 8;
+const uint SHARES = (BLOCK + LANES - 1) / LANES;  // texels of weights that a lane loads for four channels
+
+layout(binding = 0) uniform samplerBuffer source;
+layout(binding = 1) uniform samplerBuffer weights;
+layout(binding = 2) uniform samplerBuffer bias;  // one component
+layout(binding = 3) buffer Destination { float destination[]; };
+
+layout(push_constant) uniform Push {
+    uint total;                                  // places of all images
+    uint places, grid_width;                     // of one image
+    uint groups, blocks;                         // blocks: of one group
+    uint channels;                               // blocks of four source channels of one group
+    uint plane, image;                           // texels of one such block, and of an image
+    uint taps_y, taps_x;
+    uint stride_y, stride_x;                     // texels from one place to the next
+    uint tap_first;
+    int tap_y, tap_x;                            // texels from one tap to the next
+    uint destination_channels;                   // of one group
+    uint destination_plane, destination_first, destination_y, destination_x;
+    uint source_channels;                        // PLAIN: of one group
+} p;
+
+#ifdef PLAIN
+// Four channels of a place; the last block's missing ones repeat its last, and have weights of zero.
+vec4 fetch(uint at, uint c) {
+    vec4 x;
+    [[unroll]] for (uint j = 0; j < 4; ++j)
+        x[j] = texelFetch(source, int(at + min(c * 4 + j, p.source_channels - 1) * p.plane)).x;
+    return rectified ? max(x, vec4(0.0)) : x;
+}
+#else
+vec4 fetch(uint at, uint c) { return texelFetch(source, int(at + c * p.plane)); }
+#endif
+
+void main() {
+    const uint lane = gl_LocalInvocationID.x;
+    const uint group = gl_WorkGroupID.y / p.blocks;
+    const uint block = gl_WorkGroupID.y % p.blocks;
+    const uint first = gl_WorkGroupID.x * (LANES * PLACES) + lane;
+
+    uint from[PLACES];
+    uint to[PLACES];
+#ifdef PLAIN
+    const uint group_at = group * p.source_channels * p.plane;
+#else
+    const uint group_at = group * p.channels * p.plane + p.tap_first;
+#endif
+    [[unroll]] for (uint q = 0; q < PLACES; ++q) {
+        // Lanes without a place compute the last one again: a subgroup stays together.
+        const uint at = min(first + q * LANES, p.total - 1);
+        const uint image = quotient(at, p.places);
+        const uint place = at - image * p.places;
+        const uint y = quotient(place, p.grid_width);
+        const uint x = place - y * p.grid_width;
+        from[q] = group_at + image * p.image + y * p.stride_y + x * p.stride_x;
+        to[q] = ((image * p.groups + group) * p.destination_channels + block * BLOCK) * p.destination_plane +
+                p.destination_first + y * p.destination_y + x * p.destination_x;
+    }
+
+    float sum[PLACES][BLOCK];
+    [[unroll]] for (uint q = 0; q < PLACES; ++q)
+        [[unroll]] for (uint o = 0; o < BLOCK; ++o) sum[q][o] = 0.0;
+
+    uint w = gl_WorkGroupID.y * p.taps_y * p.taps_x * p.channels * BLOCK + (BLOCK < LANES ? lane % BLOCK : lane);
+    for (uint k = 0; k < p.taps_y; ++k) {
+        for (uint l = 0; l < p.taps_x; ++l) {
+            uint at[PLACES];
+            [[unroll]] for (uint q = 0; q < PLACES; ++q)
+                at[q] = uint(int(from[q]) + int(k) * p.tap_y + int(l) * p.tap_x);
+            for (uint c = 0; c < p.channels; ++c) {
+                vec4 share[SHARES];
+                vec4 x[PLACES];
+                [[unroll]] for (uint i = 0; i < SHARES; ++i) share[i] = texelFetch(weights, int(w + i * LANES));
+                [[unroll]] for (uint q = 0; q < PLACES; ++q) x[q] = fetch(at[q], c);
+                w += BLOCK;
+                [[unroll]] for (uint j = 0; j < 4; ++j)
+                    [[unroll]] for (uint o = 0; o < BLOCK; ++o) {
+                        const float weight = subgroupShuffle(share[o / LANES][j], o % LANES);
+                        [[unroll]] for (uint q = 0; q < PLACES; ++q) sum[q][o] += weight * x[q][j];
+                    }
+            }
+        }
+    }
+
+    float biases[SHARES];
+    if (with_bias) {
+        const uint base = group * p.destination_channels + block * BLOCK + lane;
+        [[unroll]] for (uint i = 0; i < SHARES; ++i) biases[i] = texelFetch(bias, int(base + i * LANES)).x;
+    }
+    [[unroll]] for (uint o = 0; o < BLOCK; ++o) {
+        // The same for the whole subgroup.
+        if (block * BLOCK + o < p.destination_channels) {
+            float shift = 0.0;
+            if (with_bias) shift = subgroupShuffle(biases[o / LANES], o % LANES);
+            [[unroll]] for (uint q = 0; q < PLACES; ++q) {
+                float value = sum[q][o];
+                if (with_bias) value += shift;
+                if (first + q * LANES < p.total) {
+                    if (accumulate) value += destination[to[q]];
+                    if (relu) value = value < 0.0 ? 0.0 : value;  // a NaN stays
+                    destination[to[q]] = value;
+                }
+                to[q] += p.destination_plane;
+            }
+        }
+    }
+}

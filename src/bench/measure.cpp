@@ -1,0 +1,168 @@
+#include "bench/measure.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <ctime>
+#include <functional>
+
+namespace deconv::bench {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double ms_since(Clock::time_point begin) {
+    return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
+}
+
+/// Once to warm up, then again and again for so long, three times at least.
+void repeat(double seconds, const std::function<void(bool counts)>& run) {
+    run(false);
+    const Clock::time_point begin = Clock::now();
+    for (int i = 0; i < 3 || (ms_since(begin) < seconds * 1000 && i < 1000); ++i) run(true);
+}
+
+gpu::Recording::Options uncut() {
+    gpu::Recording::Options options;
+    options.segment_ms = 1e12;
+    return options;
+}
+
+/// "conv1 forward pack" and "conv1 forward" are one layer.
+std::string layer_of(const std::string& label) {
+    for (const char* end : {" forward", " reverse"}) {
+        const std::size_t at = label.find(end);
+        if (at != std::string::npos) return label.substr(0, at + std::string(end).size());
+    }
+    return label;
+}
+
+}  // namespace
+
+Times times_of(std::vector<double> milliseconds) {
+    if (milliseconds.empty()) return {};
+    std::sort(milliseconds.begin(), milliseconds.end());
+    return {milliseconds.front(), milliseconds[milliseconds.size() / 2], milliseconds[milliseconds.size() * 9 / 10]};
+}
+
+Peaks measure_peaks(const gpu::Device& device, gpu::Pipelines& pipelines, gpu::Scheduler& scheduler) {
+    const bool cpu = device.info().type == gpu::DeviceType::cpu;
+    const auto rate = [&](const gpu::Dispatch& dispatch, double amount) {
+        const gpu::Recording recording(device, pipelines, {{dispatch, {}, "peak"}}, uncut());
+        double best = 0;
+        repeat(0.4, [&](bool counts) {
+            const Clock::time_point begin = Clock::now();
+            scheduler.wait(scheduler.submit(recording));
+            if (counts) best = std::max(best, amount / (ms_since(begin) * 1e6));
+        });
+        return best;
+    };
+    Peaks peaks;
+    const gpu::Buffer values(device, std::uint64_t{64} << 20, gpu::MemoryUse::device);
+    struct FmaPush {
+        std::uint32_t rounds;
+        float factor;
+    };
+    const FmaPush push{cpu ? 2000U : 500U, 0.999F};
+    const std::uint64_t invocations = cpu ? 4096 : std::uint64_t{1} << 20;
+    const gpu::Dispatch fma = gpu::linear_dispatch(device.info(), "bench/fma", invocations, push,
+                                                   {gpu::in_out(values.slice().part(0, 256))}, "fma");
+    peaks.gflops = rate(fma, 2.0 * 16 * 8 * push.rounds * static_cast<double>(invocations));
+
+    const std::uint64_t half = values.bytes() / 2;
+    const gpu::Recording copy(device, pipelines,
+                              {{{}, {values.slice().part(0, half), values.slice().part(half, half)}, "peak"}}, uncut());
+    repeat(0.3, [&](bool counts) {
+        const Clock::time_point begin = Clock::now();
+        scheduler.wait(scheduler.submit(copy));
+        if (counts) peaks.gbytes = std::max(peaks.gbytes, 2.0 * static_cast<double>(half) / (ms_since(begin) * 1e6));
+    });
+    return peaks;
+}
+
+std::vector<LayerTimes> measure_layers(const gpu::Device& device, gpu::Pipelines& pipelines, gpu::Scheduler& scheduler,
+                                       const nn::Plan& plan, double seconds) {
+    // A stage of its own for every step: then each is a segment, and segments are timed.
+    std::vector<gpu::Step> steps = plan.steps();
+    for (std::size_t i = 0; i < steps.size(); ++i) steps[i].stage = std::to_string(i);
+    const gpu::Recording recording(device, pipelines, steps, uncut());
+
+    struct Layer {
+        LayerTimes times;
+        std::vector<std::size_t> steps;
+    };
+    std::vector<Layer> layers;
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+        const gpu::Dispatch& dispatch = steps[i].dispatch;
+        const std::string name = layer_of(dispatch.label);
+        const std::string& stage = plan.steps()[i].stage;
+        if (layers.empty() || layers.back().times.name != name || layers.back().times.stage != stage) {
+            layers.push_back({{name, stage, {}, {}, 0, 0}, {}});
+        }
+        layers.back().times.flops += dispatch.flops;
+        layers.back().times.bytes += dispatch.bytes;
+        layers.back().steps.push_back(i);
+    }
+    std::vector<std::vector<double>> by_step(steps.size());
+    repeat(seconds, [&](bool counts) {
+        scheduler.wait(scheduler.submit(recording));
+        const std::vector<gpu::SegmentTime> segments = recording.times();
+        for (std::size_t i = 0; counts && i < segments.size(); ++i) {
+            by_step[i].push_back(segments[i].end_ms - segments[i].start_ms);
+        }
+    });
+    std::vector<LayerTimes> result;
+    for (Layer& layer : layers) {
+        std::vector<double> sums(by_step[layer.steps[0]].size(), 0.0);
+        double most = -1;
+        for (const std::size_t step : layer.steps) {
+            for (std::size_t r = 0; r < sums.size() && r < by_step[step].size(); ++r) sums[r] += by_step[step][r];
+            const double best = times_of(by_step[step]).best;
+            if (best > most) {
+                most = best;
+                layer.times.algorithm = steps[step].dispatch.shader;
+            }
+        }
+        layer.times.ms = times_of(std::move(sums));
+        result.push_back(std::move(layer.times));
+    }
+    return result;
+}
+
+FrameTimes measure_frames(const gpu::Device& device, gpu::Pipelines& pipelines, gpu::Scheduler& scheduler,
+                          const nn::Plan& plan, double seconds) {
+    gpu::Recording recording(device, pipelines, plan.steps(), {});
+    std::vector<double> measured;
+    std::vector<double> processor;
+    repeat(seconds, [&](bool counts) {
+        const Clock::time_point begin = Clock::now();
+        const std::clock_t used = std::clock();
+        scheduler.wait(scheduler.submit(recording));
+        if (counts) {
+            measured.push_back(ms_since(begin));
+            processor.push_back(static_cast<double>(std::clock() - used) * 1000 / CLOCKS_PER_SEC);
+        } else {
+            recording.adapt();
+        }
+    });
+    return {times_of(std::move(measured)), times_of(std::move(processor)).best};
+}
+
+void prepare(const gpu::Device& device, const nn::Model& model, const nn::Plan& plan) {
+    const gpu::Slice input = plan.tensor(model.network().inputs().at(0)).slice;
+    std::vector<float> values(input.bytes / 4);
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = std::sin(static_cast<float>(i) * 0.37F);
+    gpu::upload(device, std::as_bytes(std::span(values)), input);
+    const int target = plan.options().target;
+    if (target < 0) return;
+    const nn::Extent extent = nn::extent_of(plan.tensor(target).shape);
+    std::vector<nn::SelectionRequest> requests;
+    for (std::int64_t copy = 0; copy < plan.options().copies; ++copy) {
+        nn::Selection selection;
+        if (plan.options().copies > 1) selection.channel = static_cast<std::int32_t>(copy % extent.channels);
+        requests.push_back(nn::to_request(selection, extent.width));
+    }
+    gpu::upload(device, std::as_bytes(std::span(requests)), plan.requests());
+}
+
+}  // namespace deconv::bench

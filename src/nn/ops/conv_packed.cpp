@@ -1,0 +1,212 @@
+#include "nn/ops/conv_packed.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "nn/ops/packed.h"
+
+namespace deconv::nn {
+namespace {
+
+/// The taps of one phase along one axis.  Source places count from the dense tensor's beginning, and may lie outside.
+struct Taps {
+    std::int64_t count = 0, first = 0, step = 1;     // source place of the first tap at the first place, …
+    std::int64_t kernel_first = 0, kernel_step = 1;  // the same taps in the kernel
+    std::int64_t stride = 1, places = 1;             // of the grid, in the source
+    std::int64_t destination_first = 0, destination_step = 1;
+
+    std::int64_t lowest() const { return first + std::min<std::int64_t>(0, (count - 1) * step); }
+    std::int64_t highest() const {
+        return first + std::max<std::int64_t>(0, (count - 1) * step) + (places - 1) * stride;
+    }
+};
+
+struct Axis {
+    std::int64_t kernel, stride, pad, dilation, in, out;
+};
+Axis axis_y(const Convolution& c) {
+    return {c.kernel_y, c.stride_y, c.pad_y, c.dilation_y, c.in_height, c.out_height};
+}
+Axis axis_x(const Convolution& c) {
+    return {c.kernel_x, c.stride_x, c.pad_x, c.dilation_x, c.in_width, c.out_width};
+}
+
+/// Forward there is one phase; in reverse each destination place modulo the stride has taps of its own.
+std::vector<Taps> phases_of(const Axis& a, Direction direction) {
+    std::vector<Taps> phases;
+    if (direction == Direction::forward) {
+        phases.push_back({a.kernel, -a.pad, a.dilation, 0, 1, a.stride, a.out, 0, 1});
+        return phases;
+    }
+    const std::int64_t common = std::gcd(a.stride, a.dilation);
+    for (std::int64_t phase = 0; phase < std::min(a.stride, a.in); ++phase) {
+        Taps taps;
+        taps.kernel_step = a.stride / common;
+        taps.step = -a.dilation / common;
+        taps.places = (a.in - phase + a.stride - 1) / a.stride;
+        taps.destination_first = phase;
+        taps.destination_step = a.stride;
+        for (std::int64_t k = 0; k < a.kernel; ++k) {
+            // The first of them that leaves no remainder; the numerator may be negative.
+            if ((phase + a.pad - k * a.dilation) % a.stride != 0) continue;
+            taps.kernel_first = k;
+            taps.first = (phase + a.pad - k * a.dilation) / a.stride;
+            taps.count = (a.kernel - 1 - k) / taps.kernel_step + 1;
+            break;
+        }
+        phases.push_back(taps);
+    }
+    return phases;
+}
+
+struct Layout {
+    std::vector<Taps> y, x;
+    Packed source;
+    std::int64_t height = 1, width = 1;  // of the dense source
+};
+
+Layout layout_of(const ConvolutionTask& task) {
+    const Convolution& c = task.convolution;
+    const bool forward = task.direction == Direction::forward;
+    Layout layout;
+    layout.y = phases_of(axis_y(c), task.direction);
+    layout.x = phases_of(axis_x(c), task.direction);
+    layout.height = forward ? c.in_height : c.out_height;
+    layout.width = forward ? c.in_width : c.out_width;
+    layout.source.images = task.images;
+    layout.source.groups = c.groups;
+    layout.source.channels = forward ? c.in_channels : c.out_channels;
+    const auto span = [](const std::vector<Taps>& phases, std::int64_t& first, std::int64_t& size) {
+        std::int64_t low = 0;
+        std::int64_t high = 0;
+        bool any = false;
+        for (const Taps& taps : phases) {
+            if (taps.count == 0) continue;
+            low = any ? std::min(low, taps.lowest()) : taps.lowest();
+            high = any ? std::max(high, taps.highest()) : taps.highest();
+            any = true;
+        }
+        first = low;
+        size = high - low + 1;
+    };
+    span(layout.y, layout.source.first_y, layout.source.height);
+    span(layout.x, layout.source.first_x, layout.source.width);
+    return layout;
+}
+
+/// The weights of the phase that has those taps.
+gpu::Slice packed_weights(Emitter& emitter, const ConvolutionTask& task, const PackedProduct& product, const Taps& y,
+                          const Taps& x) {
+    const Convolution& c = task.convolution;
+    const bool forward = task.direction == Direction::forward;
+    std::string name = forward ? "packed forward" : "packed reverse";
+    for (const std::int64_t part : {c.groups, product.block(), product.taps_y, product.taps_x, y.kernel_first,
+                                    x.kernel_first, y.kernel_step, x.kernel_step}) {
+        name += " " + std::to_string(part);
+    }
+    return emitter.constant(*task.weights, name, [&] {
+        const std::vector<float>& plain = *task.weights->floats;
+        return pack_weights(
+            product, [&](std::int64_t g, std::int64_t d, std::int64_t k, std::int64_t l, std::int64_t s) {
+                const std::int64_t o = g * c.out_channels + (forward ? d : s);
+                const std::int64_t row =
+                    (o * c.in_channels + (forward ? s : d)) * c.kernel_y + y.kernel_first + k * y.kernel_step;
+                return plain[static_cast<std::size_t>(row * c.kernel_x + x.kernel_first + l * x.kernel_step)];
+            });
+    });
+}
+
+}  // namespace
+
+bool PackedConvolution::supports(const ConvolutionTask& task, const gpu::DeviceInfo& device) const {
+    const auto most = static_cast<std::uint64_t>(scratch_bytes(task));
+    // Texels count up to 2^31, places up to what quotient() can do.
+    return runs_packed(device) && most <= device.limits.storage_range &&
+           most <= std::uint64_t{16} * device.limits.texel_elements &&
+           task.weights->floats->size() * 4 <= device.limits.storage_range;
+}
+
+std::int64_t PackedConvolution::scratch_bytes(const ConvolutionTask& task) const {
+    return layout_of(task).source.image_bytes();
+}
+
+void PackedConvolution::emit(Emitter& emitter, const ConvolutionTask& task) const {
+    const Convolution& c = task.convolution;
+    const bool forward = task.direction == Direction::forward;
+    const Layout layout = layout_of(task);
+    const gpu::Slice packed = emitter.scratch(static_cast<std::uint64_t>(layout.source.image_bytes() * task.images));
+    emit_pack(emitter, task.source, layout.height, layout.width, packed, layout.source, task.rectifier,
+              task.rectified_first, task.label + " pack");
+    const gpu::Slice bias = task.bias != nullptr ? emitter.constant(*task.bias) : gpu::Slice{};
+    for (const Taps& y : layout.y) {
+        for (const Taps& x : layout.x) {
+            PackedProduct product;
+            product.source = layout.source;
+            product.grid_height = y.places;
+            product.grid_width = x.places;
+            product.stride_y = y.stride;
+            product.stride_x = x.stride;
+            // A phase without taps is zero: no taps, or none along the other axis.
+            product.taps_y = x.count == 0 ? 0 : y.count;
+            product.taps_x = y.count == 0 ? 0 : x.count;
+            product.tap_first_y = product.taps_y == 0 ? 0 : y.first - layout.source.first_y;
+            product.tap_first_x = product.taps_y == 0 ? 0 : x.first - layout.source.first_x;
+            product.tap_step_y = y.step;
+            product.tap_step_x = x.step;
+            product.destination_channels = forward ? c.out_channels : c.in_channels;
+            product.destination_height = forward ? c.out_height : c.in_height;
+            product.destination_width = forward ? c.out_width : c.in_width;
+            product.destination_first_y = y.destination_first;
+            product.destination_first_x = x.destination_first;
+            product.destination_step_y = y.destination_step;
+            product.destination_step_x = x.destination_step;
+            product.accumulate = task.accumulate;
+            product.activation = task.activation;
+            if (product.taps_y == 0 && task.accumulate && task.activation == Activation::none && !bias) continue;
+            const gpu::Slice weights =
+                product.taps_y > 0 ? packed_weights(emitter, task, product, y, x) : emitter.unused();
+            emit_packed_product(emitter, product, packed, weights, bias, task.destination, task.label);
+        }
+    }
+}
+
+bool PointwiseConvolution::supports(const ConvolutionTask& task, const gpu::DeviceInfo& device) const {
+    const Convolution& c = task.convolution;
+    const bool strided = c.stride_y > 1 || c.stride_x > 1;
+    return gpu::prefers_texels(device, {task.source}) && runs_packed(device) && c.kernel_y == 1 && c.kernel_x == 1 &&
+           c.pad_y == 0 && c.pad_x == 0 && (task.direction == Direction::forward || !strided) &&
+           task.source.bytes / 4 < (std::uint64_t{1} << 31) &&
+           task.weights->floats->size() * 16 <= device.limits.storage_range;
+}
+
+bool PointwiseConvolution::suits(const ConvolutionTask& task) const {
+    // Packing costs about as much as what reading single components adds in two dozen passes over sixteen channels.
+    const Convolution& c = task.convolution;
+    return (task.direction == Direction::forward ? c.out_channels : c.in_channels) <= 384;
+}
+
+void PointwiseConvolution::emit(Emitter& emitter, const ConvolutionTask& task) const {
+    const Convolution& c = task.convolution;
+    const bool forward = task.direction == Direction::forward;
+    PackedProduct product;
+    product.plain = true;
+    product.rectified = task.rectifier.has_value();
+    product.source.images = task.images;
+    product.source.groups = c.groups;
+    product.source.channels = forward ? c.in_channels : c.out_channels;
+    product.source.height = forward ? c.in_height : c.out_height;
+    product.source.width = forward ? c.in_width : c.out_width;
+    product.grid_height = product.destination_height = forward ? c.out_height : c.in_height;
+    product.grid_width = product.destination_width = forward ? c.out_width : c.in_width;
+    product.stride_y = c.stride_y;
+    product.stride_x = c.stride_x;
+    product.destination_channels = forward ? c.out_channels : c.in_channels;
+    product.accumulate = task.accumulate;
+    product.activation = task.activation;
+    const Taps tap{1, 0, 1, 0, 1, 1, 1, 0, 1};
+    emit_packed_product(emitter, product, task.source, packed_weights(emitter, task, product, tap, tap),
+                        task.bias != nullptr ? emitter.constant(*task.bias) : gpu::Slice{}, task.destination,
+                        task.label);
+}
+
+}  // namespace deconv::nn

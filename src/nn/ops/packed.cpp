@@ -1,0 +1,131 @@
+#include "nn/ops/packed.h"
+
+#include <algorithm>
+
+#include "nn/ops/emit.h"
+
+namespace deconv::nn {
+namespace {
+
+constexpr std::int64_t lanes = 8;
+
+std::uint32_t u(std::int64_t value) {
+    return static_cast<std::uint32_t>(value);
+}
+std::int32_t i(std::int64_t value) {
+    return static_cast<std::int32_t>(value);
+}
+
+}  // namespace
+
+bool runs_packed(const gpu::DeviceInfo& device) {
+    return device.type == gpu::DeviceType::cpu && device.subgroup_size == lanes && device.subgroup_shuffle;
+}
+
+void emit_pack(Emitter& emitter, const gpu::Slice& source, std::int64_t height, std::int64_t width,
+               const gpu::Slice& destination, const Packed& packed, const std::optional<Rectifier>& rectifier,
+               std::int64_t rectified_first, const std::string& label) {
+    struct Push {
+        std::uint32_t channels, blocks, groups, height, width, places, row;
+        std::int32_t first_y, first_x;
+        std::uint32_t forward_first, forward_items;
+    };
+    const gpu::Slice forward = rectifier && rectifier->x ? rectifier->x : emitter.unused();
+    const std::int64_t forward_items = rectifier ? rectifier->items : 1;
+    const gpu::DeviceInfo& device = emitter.device();
+    const bool texels = gpu::prefers_texels(device, {source, forward});
+    const std::uint32_t workgroup = workgroup_size(device);
+    gpu::Dispatch dispatch;
+    dispatch.shader = texels ? "nn/pack.texels" : "nn/pack.buffer";
+    std::uint32_t rule = 0;  // as the shader counts them
+    if (rectifier) rule = rectifier->rule == Rule::deconv ? 1 : rectifier->rule == Rule::guided ? 2 : 3;
+    dispatch.constants = {workgroup, rule};
+    dispatch.bindings = {texels ? gpu::in_texels(source) : gpu::in(source), gpu::out(destination),
+                         texels ? gpu::in_texels(forward) : gpu::in(forward)};
+    dispatch.set_push(Push{u(packed.channels), u(packed.blocks()), u(packed.groups), u(height), u(width),
+                           u(packed.plane()), u(packed.width), i(packed.first_y), i(packed.first_x),
+                           u(forward_items > 0 ? rectified_first % forward_items : 0), u(forward_items)});
+    dispatch.groups = {gpu::divide_up(static_cast<std::uint64_t>(packed.plane()), workgroup),
+                       u(packed.groups * packed.blocks()), u(packed.images)};
+    dispatch.bytes = static_cast<double>(source.bytes + destination.bytes);
+    dispatch.label = label;
+    emitter.emit(std::move(dispatch));
+}
+
+std::int64_t PackedProduct::block() const {
+    const std::int64_t outputs = destination_channels;
+    if (outputs <= 4) return 4;
+    // A block of sixteen loads each source texel once for twice the work, which is worth about a tenth.
+    const std::int64_t by_16 = (outputs + 15) / 16 * 16 * 10;
+    const std::int64_t by_8 = (outputs + 7) / 8 * 8 * 11;
+    return by_16 <= by_8 ? 16 : 8;
+}
+
+void emit_packed_product(Emitter& emitter, const PackedProduct& product, const gpu::Slice& source,
+                         const gpu::Slice& weights, const gpu::Slice& bias, const gpu::Slice& destination,
+                         const std::string& label) {
+    struct Push {
+        std::uint32_t total, places, grid_width, groups, blocks, channels, plane, image, taps_y, taps_x;
+        std::uint32_t stride_y, stride_x, tap_first;
+        std::int32_t tap_y, tap_x;
+        std::uint32_t destination_channels, destination_plane, destination_first, destination_y, destination_x;
+        std::uint32_t source_channels;
+    };
+    const Packed& from = product.source;
+    const std::int64_t places = product.grid_height * product.grid_width;
+    const std::int64_t total = places * from.images;
+    const std::int64_t block = product.block();
+    const std::int64_t blocks = (product.destination_channels + block - 1) / block;
+    // Fewer places a lane where the last workgroup would be half empty.
+    const auto padded = [&](std::int64_t step) { return (total + step - 1) / step * step; };
+    std::int64_t lane_places = block == 4 ? 8 : 4;
+    gpu::Dispatch dispatch;
+    std::size_t variant = block == 4 ? 0 : block == 8 ? 1 : 2;
+    if (block == 16 && padded(2 * lanes) * 11 < padded(4 * lanes) * 10) {
+        lane_places = 2;
+        variant = 3;
+    }
+    static constexpr std::array<std::array<const char*, 4>, 2> shaders = {
+        {{"nn/conv_packed.4x8", "nn/conv_packed.8x4", "nn/conv_packed.16x4", "nn/conv_packed.16x2"},
+         {"nn/conv_packed.plain4x8", "nn/conv_packed.plain8x4", "nn/conv_packed.plain16x4",
+          "nn/conv_packed.plain16x2"}}};
+    dispatch.shader = shaders.at(product.plain ? 1 : 0).at(variant);
+    dispatch.constants = {u(lanes), bias ? 1U : 0U, product.accumulate ? 1U : 0U,
+                          product.activation == Activation::relu ? 1U : 0U, product.rectified ? 1U : 0U};
+    dispatch.bindings = {gpu::in_texels(source, product.plain ? gpu::Texels::r32f : gpu::Texels::rgba32f),
+                         gpu::in_texels(weights, gpu::Texels::rgba32f), gpu::in_texels(bias ? bias : emitter.unused()),
+                         product.accumulate ? gpu::in_out(destination) : gpu::out(destination)};
+    const std::int64_t row = from.width;
+    dispatch.set_push(
+        Push{u(total),
+             u(places),
+             u(product.grid_width),
+             u(from.groups),
+             u(blocks),
+             u(from.blocks()),
+             u(from.plane()),
+             u((product.plain ? from.groups * from.channels : from.groups * from.blocks()) * from.plane()),
+             u(product.taps_y),
+             u(product.taps_x),
+             u(product.stride_y * row),
+             u(product.stride_x),
+             u(product.tap_first_y * row + product.tap_first_x),
+             i(product.tap_step_y * row),
+             i(product.tap_step_x),
+             u(product.destination_channels),
+             u(product.destination_height * product.destination_width),
+             u(product.destination_first_y * product.destination_width + product.destination_first_x),
+             u(product.destination_step_y * product.destination_width),
+             u(product.destination_step_x),
+             u(from.channels)});
+    dispatch.groups = {
+        gpu::divide_up(static_cast<std::uint64_t>(total), static_cast<std::uint64_t>(lanes * lane_places)),
+        u(from.groups * blocks), 1};
+    dispatch.flops = 2.0 * static_cast<double>(from.groups * product.destination_channels * from.channels) *
+                     static_cast<double>(product.taps_y * product.taps_x * total);
+    dispatch.bytes = static_cast<double>(source.bytes + destination.bytes + weights.bytes);
+    dispatch.label = label;
+    emitter.emit(std::move(dispatch));
+}
+
+}  // namespace deconv::nn

@@ -1,0 +1,82 @@
+// Packed channels, [image][group][channel / 4][row][column][4], and the product that reads them.
+#pragma once
+
+#include <vector>
+
+#include "nn/operator.h"
+
+namespace deconv::nn {
+
+/// Can the device run the packed kernels: one subgroup of eight a workgroup, with shuffles?
+bool runs_packed(const gpu::DeviceInfo& device);
+
+/// A packed tensor: `groups` times `channels` channels of each image.
+struct Packed {
+    std::int64_t images = 1, groups = 1, channels = 1;
+    std::int64_t height = 1, width = 1;     // with its border
+    std::int64_t first_y = 0, first_x = 0;  // the place of the dense tensor that lies at the beginning
+
+    std::int64_t blocks() const { return (channels + 3) / 4; }
+    std::int64_t plane() const { return height * width; }
+    std::int64_t image_bytes() const { return groups * blocks() * plane() * 16; }
+};
+
+/// Packs a dense tensor of `height` × `width` planes, across a rectifier if one is given: the source is then the
+/// signal from element `rectified_first` on.
+void emit_pack(Emitter& emitter, const gpu::Slice& source, std::int64_t height, std::int64_t width,
+               const gpu::Slice& destination, const Packed& packed, const std::optional<Rectifier>& rectifier,
+               std::int64_t rectified_first, const std::string& label);
+
+/// One run of conv_packed.comp.  Texels count in the packed source's planes.
+struct PackedProduct {
+    Packed source;
+    std::int64_t grid_height = 1, grid_width = 1;  // places
+    std::int64_t stride_y = 1, stride_x = 1;       // source rows and columns from one place to the next
+    std::int64_t taps_y = 1, taps_x = 1;
+    std::int64_t tap_first_y = 0, tap_first_x = 0;  // the first tap's row and column at the first place
+    std::int64_t tap_step_y = 1, tap_step_x = 1;    // rows and columns from one tap to the next
+    std::int64_t destination_channels = 1;          // of one group
+    std::int64_t destination_height = 1, destination_width = 1;
+    std::int64_t destination_first_y = 0, destination_first_x = 0;
+    std::int64_t destination_step_y = 1, destination_step_x = 1;
+    bool accumulate = false;
+    Activation activation = Activation::none;
+    /// The source is dense, (N, C, H, W) with H and W those of `source`: for one tap and no border.
+    bool plain = false;
+    bool rectified = false;  // plain: max(x, 0) of the source
+
+    /// Output channels that a workgroup computes: the weights' innermost dimension but one.
+    std::int64_t block() const;
+};
+
+/// Weights as the product reads them: [group][block][tap y][tap x][channel / 4][BLOCK][4], zeros where a block is not
+/// full; value(g, o, k, l, i) is the weight of output o and input channel i of group g at tap (k, l).
+template <typename F>
+std::vector<float> pack_weights(const PackedProduct& product, const F& value) {
+    const std::int64_t block = product.block();
+    const std::int64_t outputs = product.destination_channels;
+    const std::int64_t blocks = (outputs + block - 1) / block;
+    const std::int64_t quads = product.source.blocks();
+    const std::int64_t taps = product.taps_y * product.taps_x;
+    std::vector<float> packed(static_cast<std::size_t>(product.source.groups * blocks * taps * quads * block * 4),
+                              0.0F);
+    for (std::int64_t g = 0; g < product.source.groups; ++g) {
+        for (std::int64_t o = 0; o < outputs; ++o) {
+            for (std::int64_t t = 0; t < taps; ++t) {
+                for (std::int64_t i = 0; i < product.source.channels; ++i) {
+                    const std::int64_t at =
+                        ((((g * blocks + o / block) * taps + t) * quads + i / 4) * block + o % block) * 4 + i % 4;
+                    packed[static_cast<std::size_t>(at)] = value(g, o, t / product.taps_x, t % product.taps_x, i);
+                }
+            }
+        }
+    }
+    return packed;
+}
+
+/// `bias` may be empty.
+void emit_packed_product(Emitter& emitter, const PackedProduct& product, const gpu::Slice& source,
+                         const gpu::Slice& weights, const gpu::Slice& bias, const gpu::Slice& destination,
+                         const std::string& label);
+
+}  // namespace deconv::nn
