@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "nn/model.h"
+#include "nn/ops/convolution.h"
 #include "nn/projection.h"
 #include "vk/recording.h"
 
@@ -44,6 +45,9 @@ class Plan {
     /// (bits of the largest value, place) of each plane of the target.
     gpu::Slice peaks() const { return peaks_.slice(); }
 
+    /// Its convolutions, both ways; what they point to is the model's.
+    const std::vector<ConvolutionTask>& convolutions() const { return convolutions_; }
+
     /// Where part of the signal ends on its way, one line each: a node that it cannot cross (a divisor, a Softmax in
     /// the middle of the network), while other paths lead on.
     const std::vector<std::string>& warnings() const { return warnings_; }
@@ -62,6 +66,7 @@ class Plan {
     Signal reconstruction_;
     std::vector<gpu::Step> steps_;
     std::vector<std::string> warnings_;
+    std::vector<ConvolutionTask> convolutions_;
 };
 
 }  // namespace deconv::nn
