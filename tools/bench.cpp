@@ -123,7 +123,8 @@ void print(const json& entry, const json& before, const bench::Peaks& peaks) {
                     times.at("best").get<double>(), times.at("median").get<double>(), times.at("p90").get<double>(),
                     times.at("processor").get<double>(), times.at("memory_mib").get<double>(), ratio(old, times.at("best")).c_str());
     }
-    for (const auto& [task, tuned] : entry.value("tuned", json::object()).items()) {
+    const json all_tuned = entry.value("tuned", json::object());
+    for (const auto& [task, tuned] : all_tuned.items()) {
         std::printf("  %-70s", task.c_str());
         for (const auto& [algorithm, ms] : tuned.at("ms").items()) {
             std::printf(" %s %.3f%s", algorithm.c_str(), ms.get<double>(),

@@ -144,11 +144,11 @@ std::map<std::string, double> Tuner::measure(const ConvolutionTask& task) {
     }
     // In turns, so that what else the machine does meets all alike; who is far behind is left out.
     gpu::Scheduler scheduler(device_);
-    constexpr int rounds = 6;
+    constexpr int rounds = 8;
     double best = 0;
     for (int round = 0; round < rounds; ++round) {
         for (Trial& trial : trials) {
-            if (round > 1 && trial.best_ms > 2 * best) continue;
+            if (round > 2 && trial.best_ms > 2 * best) continue;
             const double ms = run(scheduler, *trial.recording);
             if (round == 0) continue;  // caches are cold
             trial.best_ms = trial.runs++ == 0 ? ms : std::min(trial.best_ms, ms);

@@ -57,9 +57,10 @@ class Recording {
     /// Times of the last submission, which must be finished.
     std::vector<SegmentTime> times() const;
 
-    /// Cuts and records anew by what the last submission took; none may be under way.
+    /// Cuts and records anew by what the last submission took; none may be under way.  The first submission may include
+    /// the driver's compilation, so it only lowers what was estimated; after the second adapted() is true.
     void adapt();
-    bool adapted() const { return adapted_; }
+    bool adapted() const { return adaptations_ > 1; }
 
   private:
     void record();
@@ -68,7 +69,7 @@ class Recording {
     Pipelines& pipelines_;
     std::vector<Step> steps_;
     Options options_;
-    bool adapted_ = false;
+    int adaptations_ = 0;
     std::vector<double> step_ms_;  // what each step is taken to last
     const Pipeline& pipeline_of(const Dispatch& dispatch);
 

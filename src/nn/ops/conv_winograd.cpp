@@ -68,9 +68,10 @@ bool WinogradConvolution::supports(const ConvolutionTask& task, const gpu::Devic
 
 bool WinogradConvolution::suits(const ConvolutionTask& task) const {
     const Shape s = shape_of(task);
-    // The transforms cost as much as some twenty channels' products; a lane without a tile idles.
-    return std::min(s.source_channels, s.destination_channels) >= 32 && s.tiles() * task.images >= 16 &&
-           (tile_ == 4 || s.tiles() * task.images < 256);
+    // The transforms cost what some thirty channels' products do, and more where few tiles leave lanes idle.
+    const std::int64_t channels = std::min(s.source_channels, s.destination_channels);
+    const std::int64_t tiles = s.tiles() * task.images;
+    return channels >= 128 ? tiles >= 16 : channels >= 48 && tiles >= 64 && tile_ == 4;
 }
 
 std::int64_t WinogradConvolution::scratch_bytes(const ConvolutionTask& task) const {
