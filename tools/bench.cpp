@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "bench/measure.h"
 #include "bench/networks.h"
+#include "nn/tuner.h"
 
 namespace {
 
@@ -22,7 +23,7 @@ struct Options {
     int size = 0;
     std::int64_t copies = 16;
     double seconds = 1;
-    bool synthetic = false, minimum_limits = false, as_json = false, layers = true, batched = true;
+    bool tune = false, synthetic = false, minimum_limits = false, as_json = false, layers = true, batched = true;
 };
 
 struct Gpu {
@@ -54,12 +55,27 @@ json measure(Gpu& gpu, const std::string& name, nn::Network network, const std::
         result["frames"][what]["processor"] = times.processor_ms;
         result["frames"][what]["memory_mib"] = static_cast<double>(plan.memory_bytes()) / 1048576;
     };
-    frames("forward", {});
     nn::PlanOptions project;
     if (!layer.empty()) {
         const nn::Network::Layer& start = model.network().find_layer(layer);
         project.target = model.network().projection_start(start.tensor);
         result["layer"] = start.name;
+    }
+    if (options.tune) {
+        // Nothing from an earlier run: what is measured here is compared.
+        nn::Tuner tuner(gpu.device, gpu.pipelines, {});
+        const nn::Plan plan(model, project);
+        tuner.tune(model, plan);
+        for (const nn::ConvolutionTask& task : plan.convolutions()) {
+            const std::string described = nn::describe(task);
+            result["tuned"][described] = {{"label", task.label},
+                                          {"ms", tuner.measured(described)},
+                                          {"default", nn::default_algorithm(task, gpu.device.info()).name()},
+                                          {"choice", model.choices().get(described)}};
+        }
+    }
+    frames("forward", {});
+    if (!layer.empty()) {
         frames("forward+project", project);
         if (options.batched) {
             nn::PlanOptions batch = project;
@@ -107,6 +123,15 @@ void print(const json& entry, const json& before, const bench::Peaks& peaks) {
                     times.at("best").get<double>(), times.at("median").get<double>(), times.at("p90").get<double>(),
                     times.at("processor").get<double>(), times.at("memory_mib").get<double>(),
                     ratio(old, times.at("best")).c_str());
+    }
+    const json all_tuned = entry.value("tuned", json::object());
+    for (const auto& [task, tuned] : all_tuned.items()) {
+        std::printf("  %-70s", task.c_str());
+        for (const auto& [algorithm, ms] : tuned.at("ms").items()) {
+            std::printf(" %s %.3f%s", algorithm.c_str(), ms.get<double>(),
+                        algorithm == tuned.at("choice") ? "*" : algorithm == tuned.at("default") ? "°" : "");
+        }
+        std::printf("\n");
     }
     if (entry.at("layers").empty()) return;
     std::printf("  %-34s %-24s %8s %8s %8s %8s %7s %5s\n", "layer", "algorithm", "best ms", "median", "p90", "GFLOP/s",
@@ -207,6 +232,7 @@ int main(int argc, char** argv) {
     app.add_flag("!--no-layers", options.layers, "only the frame paths");
     app.add_flag("!--no-batch", options.batched, "without the batched measurement");
     app.add_option("--seconds", options.seconds, "of each measurement");
+    app.add_flag("--tune", options.tune, "measure every algorithm for every convolution, and run the best");
     app.add_option("--algorithm", options.algorithm, "one for all convolutions that it can run");
     app.add_option("--device", options.device, "index or part of a name");
     app.add_option("--limits", "minimum: only what Vulkan guarantees")

@@ -4,7 +4,10 @@
 //
 // One invocation computes one element of its destination.  Steps are in elements; 0 along a broadcast dimension.
 //
+// SAME is for two dense tensors of one shape: one invocation computes four elements.
+//
 // variant: forward -DFORWARD
+// variant: same -DFORWARD -DSAME
 // variant: reverse -DREVERSE
 #include "common.glsl"
 
@@ -16,9 +19,15 @@ const uint ADD = 0, SUB = 1, MUL = 2, DIV = 3, PRELU = 4;
 const uint DECONV = 0, GUIDED = 1, GRADIENT = 2;
 
 #ifdef FORWARD
+#ifdef SAME
+layout(binding = 0) uniform samplerBuffer a;
+layout(binding = 1) uniform samplerBuffer b;
+layout(binding = 2) buffer Destination { vec4 destination[]; };
+#else
 layout(binding = 0) readonly buffer A { float a[]; };
 layout(binding = 1) readonly buffer B { float b[]; };
 layout(binding = 2) buffer Destination { float destination[]; };
+#endif
 
 layout(push_constant) uniform Push {
     uint items;
@@ -30,24 +39,35 @@ layout(push_constant) uniform Push {
 void main() {
     const uint index = linear_index();
     if (index >= p.items) return;
+#ifdef SAME
+    const vec4 u = texelFetch(a, int(index));
+    const vec4 v = texelFetch(b, int(index));
+    vec4 value = u;
+#else
     uint rest = index;
     uint at_a = 0;
     uint at_b = 0;
     [[unroll]] for (int d = 3; d >= 0; --d) {
-        const uint i = rest % p.size[d];
-        rest /= p.size[d];
+        const uint above = quotient(rest, p.size[d]);
+        const uint i = rest - above * p.size[d];
+        rest = above;
         at_a += i * p.step_a[d];
         at_b += i * p.step_b[d];
     }
     const float u = a[at_a];
     const float v = b[at_b];
     float value = u;
+#endif
     switch (operation) {
         case ADD: value = u + v; break;
         case SUB: value = u - v; break;
         case MUL: value = u * v; break;
         case DIV: value = u / v; break;
+#ifdef SAME
+        case PRELU: value = mix(u * v, u, greaterThanEqual(u, vec4(0.0))); break;
+#else
         case PRELU: value = u >= 0.0 ? u : u * v; break;
+#endif
     }
     if (p.accumulate != 0) value += destination[index];
     destination[index] = value;

@@ -97,24 +97,30 @@ void main() {
         [[unroll]] for (uint o = 0; o < BLOCK; ++o) sum[q][o] = 0.0;
 
     uint w = gl_WorkGroupID.y * p.taps_y * p.taps_x * p.channels * BLOCK + (BLOCK < LANES ? lane % BLOCK : lane);
-    for (uint k = 0; k < p.taps_y; ++k) {
-        for (uint l = 0; l < p.taps_x; ++l) {
-            uint at[PLACES];
-            [[unroll]] for (uint q = 0; q < PLACES; ++q)
-                at[q] = uint(int(from[q]) + int(k) * p.tap_y + int(l) * p.tap_x);
-            for (uint c = 0; c < p.channels; ++c) {
-                vec4 share[SHARES];
-                vec4 x[PLACES];
-                [[unroll]] for (uint i = 0; i < SHARES; ++i) share[i] = texelFetch(weights, int(w + i * LANES));
-                [[unroll]] for (uint q = 0; q < PLACES; ++q) x[q] = fetch(at[q], c);
-                w += BLOCK;
-                [[unroll]] for (uint j = 0; j < 4; ++j)
-                    [[unroll]] for (uint o = 0; o < BLOCK; ++o) {
-                        const float weight = subgroupShuffle(share[o / LANES][j], o % LANES);
-                        [[unroll]] for (uint q = 0; q < PLACES; ++q) sum[q][o] += weight * x[q][j];
-                    }
+    // One loop over taps and channels: nested ones cost a CPU's driver more than these few selections.
+    const uint steps = p.taps_y * p.taps_x * p.channels;
+    uint c = 0;
+    uint l = 0;
+    int tap = 0;
+    for (uint step_index = 0; step_index < steps; ++step_index) {
+        vec4 share[SHARES];
+        vec4 x[PLACES];
+        [[unroll]] for (uint i = 0; i < SHARES; ++i) share[i] = texelFetch(weights, int(w + i * LANES));
+        [[unroll]] for (uint q = 0; q < PLACES; ++q) x[q] = fetch(uint(int(from[q]) + tap), c);
+        [[unroll]] for (uint j = 0; j < 4; ++j)
+            [[unroll]] for (uint o = 0; o < BLOCK; ++o) {
+                const float weight = subgroupShuffle(share[o / LANES][j], o % LANES);
+                [[unroll]] for (uint q = 0; q < PLACES; ++q) sum[q][o] += weight * x[q][j];
             }
-        }
+        w += BLOCK;
+        ++c;
+        const bool next_tap = c == p.channels;
+        c = next_tap ? 0 : c;
+        l += next_tap ? 1 : 0;
+        tap += next_tap ? p.tap_x : 0;
+        const bool next_row = l == p.taps_x;
+        l = next_row ? 0 : l;
+        tap += next_row ? p.tap_y - int(p.taps_x) * p.tap_x : 0;
     }
 
     float biases[SHARES];

@@ -10,14 +10,23 @@
 //
 // variant: forward -DFORWARD
 // variant: reverse -DREVERSE
+// variant: forward.texels -DFORWARD -DTEXELS
+// variant: reverse.texels -DREVERSE -DTEXELS
 #include "common.glsl"
 
 layout(local_size_x_id = 0) in;
 
-layout(binding = 0) readonly buffer Input { float x[]; };
 layout(binding = 1) buffer Destination { float destination[]; };
-#ifdef REVERSE
+#ifdef TEXELS
+layout(binding = 0) uniform samplerBuffer x;
+layout(binding = 2) uniform samplerBuffer signal;
+#define X(i) texelFetch(x, int(i)).x
+#define SIGNAL(i) texelFetch(signal, int(i)).x
+#else
+layout(binding = 0) readonly buffer Input { float x[]; };
 layout(binding = 2) readonly buffer SignalBuffer { float signal[]; };
+#define X(i) x[i]
+#define SIGNAL(i) signal[i]
 #endif
 
 layout(push_constant) uniform Push {
@@ -33,9 +42,12 @@ layout(push_constant) uniform Push {
 
 float scale(uint base, int channel) {
     float sum = 0.0;
-    for (int j = max(channel - p.below, 0); j <= min(channel + p.above, p.channels - 1); ++j) {
-        const float value = x[base + uint(j) * p.plane];
-        sum += value * value;
+    // As many steps for every invocation, so that they stay together.
+    for (int j = -p.below; j <= p.above; ++j) {
+        const int c = channel + j;
+        const bool inside = c >= 0 && c < p.channels;
+        const float value = X(base + uint(inside ? c : channel) * p.plane);
+        sum += inside ? value * value : 0.0;
     }
     return p.bias + p.alpha_over_size * sum;
 }
@@ -53,20 +65,20 @@ float power(float s, float exponent) {
 void main() {
     const uint index = linear_index();
     if (index >= p.items) return;
-    const uint place = (p.first + index) % p.period;
-    const int channel = int(place / p.plane) % p.channels;
+    const uint place = remainder(p.first + index, p.period);
+    const int channel = int(remainder(quotient(place, p.plane), uint(p.channels)));
     const uint base = place - uint(channel) * p.plane;
 #ifdef FORWARD
-    destination[index] = x[place] * power(scale(base, channel), -p.beta);
+    destination[index] = X(place) * power(scale(base, channel), -p.beta);
 #else
     const uint signal_base = index - uint(channel) * p.plane;
     float cross = 0.0;
     for (int i = max(channel - p.above, 0); i <= min(channel + p.below, p.channels - 1); ++i) {
         const uint at = uint(i) * p.plane;
-        cross += signal[signal_base + at] * x[base + at] * power(scale(base, i), -p.beta - 1.0);
+        cross += SIGNAL(signal_base + at) * X(base + at) * power(scale(base, i), -p.beta - 1.0);
     }
-    float value = signal[index] * power(scale(base, channel), -p.beta) -
-                  2.0 * p.alpha_over_size * p.beta * x[place] * cross;
+    float value = SIGNAL(index) * power(scale(base, channel), -p.beta) -
+                  2.0 * p.alpha_over_size * p.beta * X(place) * cross;
     if (p.accumulate != 0) value += destination[index];
     destination[index] = value;
 #endif

@@ -132,18 +132,19 @@ std::vector<LayerTimes> measure_layers(const gpu::Device& device, gpu::Pipelines
 FrameTimes measure_frames(const gpu::Device& device, gpu::Pipelines& pipelines, gpu::Scheduler& scheduler,
                           const nn::Plan& plan, double seconds) {
     gpu::Recording recording(device, pipelines, plan.steps(), {});
+    for (int i = 0; i < 2; ++i) {
+        scheduler.wait(scheduler.submit(recording));
+        recording.adapt();
+    }
     std::vector<double> measured;
     std::vector<double> processor;
     repeat(seconds, [&](bool counts) {
         const Clock::time_point begin = Clock::now();
         const std::clock_t used = std::clock();
         scheduler.wait(scheduler.submit(recording));
-        if (counts) {
-            measured.push_back(ms_since(begin));
-            processor.push_back(static_cast<double>(std::clock() - used) * 1000 / CLOCKS_PER_SEC);
-        } else {
-            recording.adapt();
-        }
+        if (!counts) return;
+        measured.push_back(ms_since(begin));
+        processor.push_back(static_cast<double>(std::clock() - used) * 1000 / CLOCKS_PER_SEC);
     });
     return {times_of(std::move(measured)), times_of(std::move(processor)).best};
 }

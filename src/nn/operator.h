@@ -39,6 +39,8 @@ struct Signal {
     std::int64_t copies = 1;
 };
 
+struct ConvolutionTask;  // ops/convolution.h
+
 /// Where operators put their dispatches, and get their constants onto the device.
 class Emitter {
   public:
@@ -58,6 +60,8 @@ class Emitter {
     virtual gpu::Slice scratch(std::uint64_t bytes) = 0;
     /// The name of the algorithm that was found best for a task, or forced; empty: the device's default.
     virtual std::string choice(const std::string& /*task*/) const { return {}; }
+    /// Hears of every convolution that is emitted, so that it can be measured.
+    virtual void note(const ConvolutionTask& /*task*/) {}
 };
 
 /// What an operator may apply to its output on the way out, in place of a node of its own.

@@ -13,7 +13,8 @@ constexpr int forever = std::numeric_limits<int>::max();
 
 class StepEmitter : public Emitter {
   public:
-    StepEmitter(Model& model, std::vector<gpu::Step>& steps) : model_(model), steps_(steps) {}
+    StepEmitter(Model& model, std::vector<gpu::Step>& steps, std::vector<ConvolutionTask>& convolutions)
+        : model_(model), steps_(steps), convolutions_(convolutions) {}
 
     void stage(std::string name) { stage_ = std::move(name); }
     void emit(gpu::Dispatch dispatch) override { steps_.push_back({std::move(dispatch), {}, stage_}); }
@@ -30,6 +31,7 @@ class StepEmitter : public Emitter {
         return {{}, 0, bytes};
     }
     std::string choice(const std::string& task) const override { return model_.choices().get(task); }
+    void note(const ConvolutionTask& task) override { convolutions_.push_back(task); }
 
     /// One buffer for all scratch memory; barriers keep its users apart.
     void place_scratch(std::vector<gpu::Buffer>& blocks) {
@@ -46,6 +48,7 @@ class StepEmitter : public Emitter {
     std::uint64_t scratch_bytes_ = 0;
     Model& model_;
     std::vector<gpu::Step>& steps_;
+    std::vector<ConvolutionTask>& convolutions_;
     std::string stage_;
 };
 
@@ -379,7 +382,7 @@ class Plan::Builder {
     }
 
     void emit() {
-        StepEmitter emitter(model_, plan_.steps_);
+        StepEmitter emitter(model_, plan_.steps_, plan_.convolutions_);
         emitter.stage("forward");
         std::set<int> fused;  // rectifiers that ran as part of another node
         for (std::size_t i = 0; i < net_.nodes().size(); ++i) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "nn/model.h"
+#include "nn/ops/convolution.h"
 #include "nn/projection.h"
 #include "vk/recording.h"
 
@@ -57,6 +58,9 @@ class Plan {
     /// The way back from the target to the image, in its order.  Only with keep_signals.
     const std::vector<Rung>& rungs() const { return rungs_; }
 
+    /// Its convolutions, both ways; what they point to is the model's.
+    const std::vector<ConvolutionTask>& convolutions() const { return convolutions_; }
+
     /// Where part of the signal ends on its way, one line each: a node that it cannot cross (a divisor, a Softmax in
     /// the middle of the network), while other paths lead on.
     const std::vector<std::string>& warnings() const { return warnings_; }
@@ -76,6 +80,7 @@ class Plan {
     std::vector<gpu::Step> steps_;
     std::vector<std::string> warnings_;
     std::vector<Rung> rungs_;
+    std::vector<ConvolutionTask> convolutions_;
 };
 
 }  // namespace deconv::nn

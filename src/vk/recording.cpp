@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "base/error.h"
 
@@ -152,9 +153,10 @@ void Recording::finished() {
 }
 
 void Recording::adapt() {
+    ++adaptations_;
     const std::vector<SegmentTime> measured = times();
     if (measured.empty()) return;
-    std::fill(step_ms_.begin(), step_ms_.end(), 0.0);
+    const std::vector<double> estimated = std::exchange(step_ms_, std::vector<double>(steps_.size(), 0.0));
     for (std::size_t s = 0; s < segments_.size(); ++s) {
         const Segment& segment = segments_[s];
         const double took = std::max(0.0, measured[s].end_ms - measured[s].start_ms);
@@ -163,6 +165,9 @@ void Recording::adapt() {
                                                           : 1.0 / static_cast<double>(segment.parts.size());
             step_ms_[part.step] += took * share;
         }
+    }
+    for (std::size_t i = 0; adaptations_ == 1 && i < step_ms_.size(); ++i) {
+        step_ms_[i] = std::min(step_ms_[i], estimated[i]);
     }
     record();
 }

@@ -57,7 +57,8 @@ class Recording {
     /// Times of the last submission, which must be finished.
     std::vector<SegmentTime> times() const;
 
-    /// Cuts and records anew by what the last submission took; none may be under way.
+    /// Cuts and records anew by what the last submission took; none may be under way.  The first submission may include
+    /// the driver's compilation, so it only lowers what was estimated.
     void adapt();
     /// To be called when a submission is finished and none is under way: adapts after the first, which also compiled,
     /// then less and less often, and later only where segments have come far from their length.
@@ -71,6 +72,7 @@ class Recording {
     std::vector<Step> steps_;
     Options options_;
     std::uint64_t runs_ = 0;
+    int adaptations_ = 0;
     std::vector<double> step_ms_;  // what each step is taken to last
     const Pipeline& pipeline_of(const Dispatch& dispatch);
 

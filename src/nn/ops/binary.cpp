@@ -40,6 +40,16 @@ void emit_binary(Emitter& emitter, Function function, const Tensor& a, const Ten
     };
     const Push push{static_cast<std::uint32_t>(elements(to.shape)), four(to.shape, name),
                     broadcast_steps(four(a.shape, name)), broadcast_steps(four(b.shape, name)), 0};
+    if (a.shape == to.shape && b.shape == to.shape && push.items % 4 == 0 &&
+        gpu::prefers_texels(emitter.device(), {a.slice, b.slice})) {
+        Push same = push;
+        same.items /= 4;
+        emitter.emit(linear_dispatch(emitter, "nn/binary.same", same.items, same,
+                                     {gpu::in_texels(a.slice, gpu::Texels::rgba32f),
+                                      gpu::in_texels(b.slice, gpu::Texels::rgba32f), gpu::out(to.slice)},
+                                     name, {static_cast<std::uint32_t>(function), 0}));
+        return;
+    }
     emitter.emit(linear_dispatch(emitter, "nn/binary.forward", push.items, push,
                                  {gpu::in(a.slice), gpu::in(b.slice), gpu::out(to.slice)}, name,
                                  {static_cast<std::uint32_t>(function), 0}));

@@ -180,9 +180,9 @@ bool PointwiseConvolution::supports(const ConvolutionTask& task, const gpu::Devi
 }
 
 bool PointwiseConvolution::suits(const ConvolutionTask& task) const {
-    // Packing costs about as much as what reading single components adds in two dozen passes over sixteen channels.
+    // Packing costs about as much as what reading single components adds in a dozen passes over sixteen channels.
     const Convolution& c = task.convolution;
-    return (task.direction == Direction::forward ? c.out_channels : c.in_channels) <= 384;
+    return (task.direction == Direction::forward ? c.out_channels : c.in_channels) <= 192;
 }
 
 void PointwiseConvolution::emit(Emitter& emitter, const ConvolutionTask& task) const {

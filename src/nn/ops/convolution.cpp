@@ -4,6 +4,7 @@
 
 #include "nn/ops/conv_direct.h"
 #include "nn/ops/conv_packed.h"
+#include "nn/ops/conv_winograd.h"
 #include "nn/ops/emit.h"
 
 namespace deconv::nn {
@@ -26,23 +27,30 @@ std::span<const ConvolutionAlgorithm* const> convolution_algorithms() {
     static const PackedConvolution packed;
     static const DirectConvolution direct;
     static const PointwiseConvolution pointwise;
-    static const ConvolutionAlgorithm* const all[] = {&pointwise, &packed, &direct};
+    static const WinogradConvolution winograd2(2);
+    static const WinogradConvolution winograd4(4);
+    static const ConvolutionAlgorithm* const all[] = {&pointwise, &winograd4, &winograd2, &packed, &direct};
     return all;
 }
 
-const ConvolutionAlgorithm& algorithm_for(const Emitter& emitter, const ConvolutionTask& task) {
+const ConvolutionAlgorithm& default_algorithm(const ConvolutionTask& task, const gpu::DeviceInfo& device) {
     const auto all = convolution_algorithms();
+    // The last one runs everything.
+    return **std::find_if(all.begin(), all.end() - 1, [&](const ConvolutionAlgorithm* algorithm) {
+        return algorithm->supports(task, device) && algorithm->suits(task);
+    });
+}
+
+const ConvolutionAlgorithm& algorithm_for(const Emitter& emitter, const ConvolutionTask& task) {
     const std::string wanted = emitter.choice(describe(task));
-    const ConvolutionAlgorithm* chosen = nullptr;
-    for (const ConvolutionAlgorithm* algorithm : all) {
-        if (!algorithm->supports(task, emitter.device())) continue;
-        if (algorithm->name() == wanted) return *algorithm;
-        if (chosen == nullptr && algorithm->suits(task)) chosen = algorithm;
+    for (const ConvolutionAlgorithm* algorithm : convolution_algorithms()) {
+        if (algorithm->name() == wanted && algorithm->supports(task, emitter.device())) return *algorithm;
     }
-    return *chosen;
+    return default_algorithm(task, emitter.device());
 }
 
 void emit_convolution(Emitter& emitter, const ConvolutionTask& task) {
+    emitter.note(task);
     const ConvolutionAlgorithm& algorithm = algorithm_for(emitter, task);
     const Convolution& c = task.convolution;
     const gpu::Limits& limits = emitter.device().limits;

@@ -67,7 +67,9 @@ class ConvolutionAlgorithm {
 
 /// All algorithms, the most general last.
 std::span<const ConvolutionAlgorithm* const> convolution_algorithms();
-/// The one that runs the task: Emitter::choice() if it names one that can, else what suits the kind of device.
+/// What suits the kind of device, where nothing was measured.
+const ConvolutionAlgorithm& default_algorithm(const ConvolutionTask& task, const gpu::DeviceInfo& device);
+/// The one that runs the task: Emitter::choice() if it names one that can, else the default.
 const ConvolutionAlgorithm& algorithm_for(const Emitter& emitter, const ConvolutionTask& task);
 
 /// Runs a task by the algorithm that suits the device, in slices of images that fit a binding.

@@ -21,7 +21,51 @@ struct Product {
     bool accumulate = false;
 };
 
+/// One subgroup a workgroup, by matrix_vector.comp, where B's elements follow each other in one of its two ways and the
+/// device gains by it.  False where they do not.
+bool emit_by_vectors(Emitter& emitter, const Product& p, const std::string& label) {
+    const gpu::DeviceInfo& device = emitter.device();
+    if (p.batches != 1 || p.a.column != 1 || !device.subgroup_shuffle || device.subgroup_size != 8 ||
+        !gpu::prefers_texels(device, {p.a.slice, p.b.slice}) || p.b.first != 0) {
+        return false;
+    }
+    const auto fours = [](std::initializer_list<std::int64_t> numbers) {
+        return std::all_of(numbers.begin(), numbers.end(), [](std::int64_t n) { return n % 4 == 0; });
+    };
+    const bool dot = p.b.row == 1 && fours({p.depth, p.b.column, p.a.first, p.a.row});
+    const bool sum = !dot && p.b.column == 1 && fours({p.columns, p.b.row});
+    if (!dot && !sum) return false;
+    struct Push {
+        std::uint32_t rows, columns, depth, a_first, a_row, b_step;
+        std::uint32_t c_first, c_row, c_column, y_first, y_row, y_column;
+        float alpha, beta;
+        std::uint32_t accumulate;
+    };
+    const auto u = [](std::int64_t v) { return static_cast<std::uint32_t>(v); };
+    const std::int64_t a_texel = dot ? 4 : 1;
+    const bool single = p.rows == 1;
+    gpu::Dispatch dispatch;
+    dispatch.shader = dot ? (single ? "nn/matrix_vector.dot1" : "nn/matrix_vector.dot4")
+                          : (single ? "nn/matrix_vector.sum1" : "nn/matrix_vector.sum4");
+    dispatch.constants = {8};
+    dispatch.bindings = {gpu::in_texels(p.a.slice, dot ? gpu::Texels::rgba32f : gpu::Texels::r32f),
+                         gpu::in_texels(p.b.slice, gpu::Texels::rgba32f),
+                         gpu::in(p.c.slice ? p.c.slice : emitter.unused()),
+                         p.accumulate ? gpu::in_out(p.y.slice) : gpu::out(p.y.slice)};
+    dispatch.set_push(Push{u(p.rows), u(p.columns), u(p.depth), u(p.a.first / a_texel), u(p.a.row / a_texel),
+                           u((dot ? p.b.column : p.b.row) / 4), u(p.c.first), u(p.c.row), u(p.c.column), u(p.y.first),
+                           u(p.y.row), u(p.y.column), p.alpha, p.beta, p.accumulate ? 1U : 0U});
+    dispatch.groups = {gpu::divide_up(static_cast<std::uint64_t>(p.columns), dot ? 8 : 128),
+                       gpu::divide_up(static_cast<std::uint64_t>(p.rows), single ? 1 : 4), 1};
+    dispatch.flops = 2.0 * static_cast<double>(p.rows * p.columns * p.depth);
+    dispatch.bytes = static_cast<double>(p.b.slice.bytes);
+    dispatch.label = label;
+    emitter.emit(std::move(dispatch));
+    return true;
+}
+
 void emit_product(Emitter& emitter, const Product& p, const std::string& label) {
+    if (emit_by_vectors(emitter, p, label)) return;
     struct Push {
         std::uint32_t rows, columns, depth;
         std::uint32_t a_first, c_first, y_first;

@@ -75,8 +75,13 @@ class LrnOperator : public Operator {
                             accumulate ? 1U : 0U};
             std::vector<gpu::Binding> bindings{gpu::in(signal ? x : floats(x, first * image, items)),
                                                accumulate ? gpu::in_out(part) : gpu::out(part)};
-            if (signal) bindings.push_back(gpu::in(floats(signal, first * image, items)));
-            gpu::Dispatch dispatch = linear_dispatch(emitter, shader, push.items, push, std::move(bindings), name_);
+            bindings.push_back(signal ? gpu::in(floats(signal, first * image, items)) : bindings[0]);
+            std::string_view variant = shader;
+            if (gpu::prefers_texels(emitter.device(), {bindings[0].slice, bindings[2].slice})) {
+                variant = signal ? "nn/lrn.reverse.texels" : "nn/lrn.forward.texels";
+                bindings[0].texels = bindings[2].texels = gpu::Texels::r32f;
+            }
+            gpu::Dispatch dispatch = linear_dispatch(emitter, variant, push.items, push, std::move(bindings), name_);
             dispatch.flops *= 2.0 * static_cast<double>(signal ? size_ * size_ : size_);
             emitter.emit(std::move(dispatch));
         });

@@ -1,0 +1,167 @@
+#include "nn/ops/conv_winograd.h"
+
+#include <algorithm>
+#include <array>
+
+#include "nn/ops/emit.h"
+#include "nn/ops/packed.h"
+
+namespace deconv::nn {
+namespace {
+
+// G of F(2×2, 3×3) and F(4×4, 3×3), one row a point (Lavin and Gray, arXiv 1509.09308).
+constexpr std::array<std::array<double, 3>, 4> filter_points_2 = {
+    {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}}};
+constexpr std::array<std::array<double, 3>, 6> filter_points_4 = {{{1.0 / 4, 0, 0},
+                                                                   {-1.0 / 6, -1.0 / 6, -1.0 / 6},
+                                                                   {-1.0 / 6, 1.0 / 6, -1.0 / 6},
+                                                                   {1.0 / 24, 1.0 / 12, 1.0 / 6},
+                                                                   {1.0 / 24, -1.0 / 12, 1.0 / 6},
+                                                                   {0, 0, 1}}};
+
+std::uint32_t u(std::int64_t value) {
+    return static_cast<std::uint32_t>(value);
+}
+
+}  // namespace
+
+struct WinogradConvolution::Shape {
+    std::int64_t source_channels = 1, destination_channels = 1;  // of one group
+    std::int64_t source_height = 1, source_width = 1, height = 1, width = 1;
+    std::int64_t first_y = 0, first_x = 0;  // the source place under the first tap of the first destination place
+    std::int64_t rows = 1, columns = 1;     // tiles of one image
+    std::int64_t points = 16;
+
+    std::int64_t tiles() const { return rows * columns; }
+};
+
+WinogradConvolution::Shape WinogradConvolution::shape_of(const ConvolutionTask& task) const {
+    const Convolution& c = task.convolution;
+    const bool forward = task.direction == Direction::forward;
+    Shape s;
+    s.source_channels = forward ? c.in_channels : c.out_channels;
+    s.destination_channels = forward ? c.out_channels : c.in_channels;
+    s.source_height = forward ? c.in_height : c.out_height;
+    s.source_width = forward ? c.in_width : c.out_width;
+    s.height = forward ? c.out_height : c.in_height;
+    s.width = forward ? c.out_width : c.in_width;
+    // With stride 1 the reverse is a convolution by the mirrored kernel.
+    s.first_y = forward ? -c.pad_y : c.pad_y - 2;
+    s.first_x = forward ? -c.pad_x : c.pad_x - 2;
+    s.rows = (s.height + tile_ - 1) / tile_;
+    s.columns = (s.width + tile_ - 1) / tile_;
+    s.points = (tile_ + 2) * (tile_ + 2);
+    return s;
+}
+
+bool WinogradConvolution::supports(const ConvolutionTask& task, const gpu::DeviceInfo& device) const {
+    const Convolution& c = task.convolution;
+    const Shape s = shape_of(task);
+    const auto weights = static_cast<std::uint64_t>(s.points * c.groups) *
+                         gpu::align_up(static_cast<std::uint64_t>(s.destination_channels), 16) *
+                         gpu::align_up(static_cast<std::uint64_t>(s.source_channels), 4) * 4;
+    return runs_packed(device) && gpu::prefers_texels(device, {task.source}) && c.kernel_y == 3 && c.kernel_x == 3 &&
+           c.stride_y == 1 && c.stride_x == 1 && c.dilation_y == 1 && c.dilation_x == 1 &&
+           static_cast<std::uint64_t>(scratch_bytes(task)) <= device.limits.storage_range &&
+           weights <= device.limits.storage_range;
+}
+
+bool WinogradConvolution::suits(const ConvolutionTask& task) const {
+    const Shape s = shape_of(task);
+    // The transforms cost what some thirty channels' products do, and more where few tiles leave lanes idle.
+    const std::int64_t channels = std::min(s.source_channels, s.destination_channels);
+    const std::int64_t tiles = s.tiles() * task.images;
+    return channels >= 128 ? tiles >= 16 : channels >= 48 && tiles >= 64 && tile_ == 4;
+}
+
+std::int64_t WinogradConvolution::scratch_bytes(const ConvolutionTask& task) const {
+    const Shape s = shape_of(task);
+    const std::int64_t source = (s.source_channels + 3) / 4 * 4;
+    return s.points * task.convolution.groups * s.tiles() * std::max(source, s.destination_channels) * 4;
+}
+
+void WinogradConvolution::emit(Emitter& emitter, const ConvolutionTask& task) const {
+    const Convolution& c = task.convolution;
+    const gpu::DeviceInfo& device = emitter.device();
+    const bool forward = task.direction == Direction::forward;
+    const Shape s = shape_of(task);
+    const std::int64_t tiles = s.tiles() * task.images;
+    PackedProduct product;
+    product.source.groups = s.points * c.groups;
+    product.source.channels = s.source_channels;
+    product.source.width = tiles;
+    product.grid_width = product.destination_width = tiles;
+    product.destination_channels = s.destination_channels;
+
+    const auto points_bytes = static_cast<std::uint64_t>(product.source.image_bytes());
+    const auto products_bytes = static_cast<std::uint64_t>(s.points * c.groups * s.destination_channels * tiles) * 4;
+    const std::uint64_t products_at = gpu::align_up(points_bytes, device.limits.storage_alignment);
+    const gpu::Slice scratch = emitter.scratch(products_at + products_bytes);
+    const gpu::Slice points = scratch.part(0, points_bytes);
+    const gpu::Slice products = scratch.part(products_at, products_bytes);
+
+    struct InputPush {
+        std::uint32_t tiles, image_tiles, row_tiles, channels, blocks, groups, height, width;
+        std::int32_t first_y, first_x;
+    };
+    // A tile is much work: small workgroups leave none of the cores idle.
+    const std::uint32_t workgroup = 32;
+    gpu::Dispatch input;
+    input.shader = tile_ == 2 ? "nn/winograd_input.2" : "nn/winograd_input.4";
+    input.constants = {workgroup, task.rectifier ? 1U : 0U};
+    input.bindings = {gpu::in_texels(task.source), gpu::out(points)};
+    input.set_push(InputPush{u(tiles), u(s.tiles()), u(s.columns), u(s.source_channels), u(product.source.blocks()),
+                             u(c.groups), u(s.source_height), u(s.source_width), static_cast<std::int32_t>(s.first_y),
+                             static_cast<std::int32_t>(s.first_x)});
+    input.groups = {gpu::divide_up(static_cast<std::uint64_t>(tiles), workgroup),
+                    u(c.groups * product.source.blocks()), 1};
+    input.bytes = static_cast<double>(task.source.bytes + points.bytes);
+    input.label = task.label + " input transform";
+    emitter.emit(std::move(input));
+
+    const std::string layout = "winograd" + std::to_string(tile_) + (forward ? " forward " : " reverse ") +
+                               std::to_string(c.groups) + " " + std::to_string(product.block());
+    const gpu::Slice weights = emitter.constant(*task.weights, layout, [&] {
+        const std::vector<float>& plain = *task.weights->floats;
+        const auto row_of = [&](std::int64_t point) {
+            return tile_ == 2 ? filter_points_2.at(static_cast<std::size_t>(point))
+                              : filter_points_4.at(static_cast<std::size_t>(point));
+        };
+        return pack_weights(product, [&](std::int64_t group, std::int64_t d, std::int64_t /*k*/, std::int64_t /*l*/,
+                                         std::int64_t source) {
+            const std::int64_t point = group / c.groups;
+            const std::int64_t o = group % c.groups * c.out_channels + (forward ? d : source);
+            const auto from = static_cast<std::size_t>((o * c.in_channels + (forward ? source : d)) * 9);
+            const auto rows = row_of(point / (tile_ + 2));
+            const auto columns = row_of(point % (tile_ + 2));
+            double sum = 0;
+            for (std::size_t y = 0; y < 3; ++y) {
+                for (std::size_t x = 0; x < 3; ++x) {
+                    sum += rows.at(y) * columns.at(x) * static_cast<double>(plain[from + (forward ? 3 * y + x : 8 - 3 * y - x)]);
+                }
+            }
+            return static_cast<float>(sum);
+        });
+    });
+    emit_packed_product(emitter, product, points, weights, {}, products, task.label);
+
+    struct OutputPush {
+        std::uint32_t tiles, image_tiles, row_tiles, channels, height, width;
+    };
+    gpu::Dispatch output;
+    output.shader = tile_ == 2 ? "nn/winograd_output.2" : "nn/winograd_output.4";
+    output.constants = {workgroup, task.bias != nullptr ? 1U : 0U, task.accumulate ? 1U : 0U,
+                        task.activation == Activation::relu ? 1U : 0U};
+    output.bindings = {gpu::in_texels(products),
+                       gpu::in_texels(task.bias != nullptr ? emitter.constant(*task.bias) : emitter.unused()),
+                       task.accumulate ? gpu::in_out(task.destination) : gpu::out(task.destination)};
+    output.set_push(OutputPush{u(tiles), u(s.tiles()), u(s.columns), u(c.groups * s.destination_channels), u(s.height),
+                               u(s.width)});
+    output.groups = {gpu::divide_up(static_cast<std::uint64_t>(tiles), workgroup),
+                     u(c.groups * s.destination_channels), 1};
+    output.bytes = static_cast<double>(products.bytes + task.destination.bytes);
+    output.label = task.label + " output transform";
+    emitter.emit(std::move(output));
+}
+
+}  // namespace deconv::nn

@@ -1,0 +1,27 @@
+// 3×3 convolution with stride 1, both ways, by Winograd's minimal filtering: F(2×2, 3×3) multiplies 2.25 times less than
+// the plain sum, F(4×4, 3×3) 4 times.  See shaders/nn/winograd_input.comp, conv_packed.comp, winograd_output.comp.
+#pragma once
+
+#include "nn/ops/convolution.h"
+
+namespace deconv::nn {
+
+class WinogradConvolution : public ConvolutionAlgorithm {
+  public:
+    explicit WinogradConvolution(std::int64_t tile) : tile_(tile) {}
+
+    std::string_view name() const override { return tile_ == 2 ? "winograd2" : "winograd4"; }
+    bool supports(const ConvolutionTask& task, const gpu::DeviceInfo& device) const override;
+    bool suits(const ConvolutionTask& task) const override;
+    bool fuses_rectifier(const Rectifier& rectifier) const override { return rectifier.rule == Rule::deconv; }
+    std::int64_t scratch_bytes(const ConvolutionTask& task) const override;
+    void emit(Emitter& emitter, const ConvolutionTask& task) const override;
+
+  private:
+    struct Shape;
+    Shape shape_of(const ConvolutionTask& task) const;
+
+    std::int64_t tile_;  // 2 or 4: rows and columns of the destination that a tile makes
+};
+
+}  // namespace deconv::nn

@@ -1,0 +1,199 @@
+#include "nn/tuner.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <random>
+
+#include "base/error.h"
+
+namespace deconv::nn {
+namespace {
+
+/// Collects the dispatches of one task, with constants and scratch memory of its own.
+class TrialEmitter : public Emitter {
+  public:
+    TrialEmitter(const gpu::Device& device, std::string algorithm)
+        : device_(device), algorithm_(std::move(algorithm)), constants_(device) {}
+
+    void emit(gpu::Dispatch dispatch) override { steps_.push_back({std::move(dispatch), {}, "trial"}); }
+    const gpu::DeviceInfo& device() const override { return device_.info(); }
+    gpu::Slice constant(const HostTensor& data, const std::string& layout,
+                        const std::function<std::vector<float>()>& pack) override {
+        return constants_.get(data, layout, pack);
+    }
+    using Emitter::constant;
+    gpu::Slice unused() override { return constants_.unused(); }
+    gpu::Slice scratch(std::uint64_t bytes) override {
+        if (bytes > scratch_.bytes()) {
+            old_scratch_.push_back(std::move(scratch_));  // earlier dispatches are bound to it
+            scratch_ = gpu::Buffer(device_, bytes, gpu::MemoryUse::device);
+        }
+        return scratch_.slice().part(0, bytes);
+    }
+    std::string choice(const std::string& /*task*/) const override { return algorithm_; }
+
+    const std::vector<gpu::Step>& steps() const { return steps_; }
+
+  private:
+    const gpu::Device& device_;
+    std::string algorithm_;
+    ConstantStore constants_;
+    gpu::Buffer scratch_;
+    std::vector<gpu::Buffer> old_scratch_;
+    std::vector<gpu::Step> steps_;
+};
+
+struct Trial {
+    const ConvolutionAlgorithm* algorithm = nullptr;
+    std::unique_ptr<TrialEmitter> emitter;
+    std::unique_ptr<gpu::Recording> recording;
+    double best_ms = 0;
+    int runs = 0;
+};
+
+double run(gpu::Scheduler& scheduler, const gpu::Recording& recording) {
+    const auto begin = std::chrono::steady_clock::now();
+    scheduler.wait(scheduler.submit(recording));
+    double ms = 0;
+    for (const gpu::SegmentTime& time : recording.times()) ms += time.end_ms - time.start_ms;
+    if (ms > 0) return ms;
+    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
+}
+
+std::string best_of(const std::map<std::string, double>& milliseconds) {
+    const auto best = std::min_element(milliseconds.begin(), milliseconds.end(),
+                                       [](const auto& a, const auto& b) { return a.second < b.second; });
+    return best == milliseconds.end() ? std::string() : best->first;
+}
+
+}  // namespace
+
+Tuner::Tuner(const gpu::Device& device, gpu::Pipelines& pipelines, const std::filesystem::path& folder)
+    : device_(device), pipelines_(pipelines) {
+    if (folder.empty()) return;
+    file_ = folder / ("tuning-" + device.info().key + ".json");
+    load();
+}
+
+void Tuner::recall(Model& model) const {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [task, milliseconds] : known_) model.choices().set(task, best_of(milliseconds));
+}
+
+bool Tuner::tune(Model& model, const Plan& plan, const std::function<bool()>& go_on) {
+    const std::lock_guard one_at_a_time(tuning_);
+    bool changed = false;
+    bool learned = false;
+    for (const ConvolutionTask& task : plan.convolutions()) {
+        const std::string name = describe(task);
+        std::map<std::string, double> milliseconds = measured(name);
+        if (milliseconds.empty()) {
+            if (go_on && !go_on()) break;
+            milliseconds = measure(task);
+            const std::lock_guard lock(mutex_);
+            known_[name] = milliseconds;
+            learned = true;
+        }
+        const std::string best = best_of(milliseconds);
+        const std::string before = model.choices().get(name);
+        changed = changed || best != (before.empty() ? default_algorithm(task, device_.info()).name() : before);
+        model.choices().set(name, best);
+    }
+    if (learned) save();
+    return changed;
+}
+
+std::map<std::string, double> Tuner::measured(const std::string& task) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = known_.find(task);
+    return found == known_.end() ? std::map<std::string, double>() : found->second;
+}
+
+std::map<std::string, double> Tuner::measure(const ConvolutionTask& task) {
+    const Convolution& c = task.convolution;
+    const bool forward = task.direction == Direction::forward;
+    const auto bytes = [&](std::int64_t elements) { return static_cast<std::uint64_t>(elements * task.images) * 4; };
+    const gpu::Buffer source(device_, bytes(forward ? c.in_elements() : c.out_elements()), gpu::MemoryUse::device);
+    const gpu::Buffer destination(device_, bytes(forward ? c.out_elements() : c.in_elements()),
+                                  gpu::MemoryUse::device);
+    std::vector<float> values(source.bytes() / 4);
+    std::mt19937 random(1);
+    for (float& value : values) value = static_cast<float>(random() % 1024) / 512.0F - 1.0F;
+    gpu::upload(device_, std::as_bytes(std::span(values)), source.slice());
+
+    ConvolutionTask trial_task = task;
+    trial_task.source = source.slice();
+    trial_task.destination = destination.slice();
+    trial_task.accumulate = false;
+    trial_task.rectifier.reset();
+    std::vector<Trial> trials;
+    for (const ConvolutionAlgorithm* algorithm : convolution_algorithms()) {
+        if (!algorithm->supports(trial_task, device_.info())) continue;
+        Trial trial;
+        trial.algorithm = algorithm;
+        trial.emitter = std::make_unique<TrialEmitter>(device_, std::string(algorithm->name()));
+        emit_convolution(*trial.emitter, trial_task);
+        trial.recording =
+            std::make_unique<gpu::Recording>(device_, pipelines_, trial.emitter->steps(), gpu::Recording::Options{});
+        trials.push_back(std::move(trial));
+    }
+    // In turns, so that what else the machine does meets all alike; who is far behind is left out.
+    gpu::Scheduler scheduler(device_);
+    constexpr int rounds = 8;
+    double best = 0;
+    for (int round = 0; round < rounds; ++round) {
+        for (Trial& trial : trials) {
+            if (round > 2 && trial.best_ms > 2 * best) continue;
+            const double ms = run(scheduler, *trial.recording);
+            if (round == 0) continue;  // caches are cold
+            trial.best_ms = trial.runs++ == 0 ? ms : std::min(trial.best_ms, ms);
+            best = best == 0 ? trial.best_ms : std::min(best, trial.best_ms);
+        }
+    }
+    std::map<std::string, double> milliseconds;
+    for (const Trial& trial : trials) milliseconds[std::string(trial.algorithm->name())] = trial.best_ms;
+    return milliseconds;
+}
+
+void Tuner::load() {
+    std::ifstream stream(file_);
+    if (!stream) return;
+    const nlohmann::json json = nlohmann::json::parse(stream, nullptr, false);
+    try {
+        if (json.is_discarded() || json.at("version") != DECONV_VERSION) return;
+        known_ = json.at("tasks").get<decltype(known_)>();
+    } catch (const nlohmann::json::exception&) {  // a damaged file is as good as none
+        known_.clear();
+    }
+}
+
+void Tuner::save() const {
+    if (file_.empty()) return;
+    try {
+        nlohmann::json json = {{"version", DECONV_VERSION}, {"device", device_.info().name}};
+        {
+            const std::lock_guard lock(mutex_);
+            json["tasks"] = known_;
+        }
+        std::filesystem::create_directories(file_.parent_path());
+        // Two programs may save at once: each writes its own file, and the rename is atomic.
+        const std::filesystem::path part = file_.string() + "." + std::to_string(::getpid());
+        std::ofstream stream(part);
+        stream << json.dump(1) << "\n";
+        stream.close();
+        if (stream) {
+            std::filesystem::rename(part, file_);
+        } else {
+            std::filesystem::remove(part);
+        }
+    } catch (const std::filesystem::filesystem_error&) {  // a cache is only a convenience
+        return;
+    }
+}
+
+}  // namespace deconv::nn

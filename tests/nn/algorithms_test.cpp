@@ -1,0 +1,128 @@
+// Every algorithm for convolutions, forced on what it claims to run, both ways, against the float64 reference.
+#include "engine_cases.h"
+#include "nn/ops/convolution.h"
+
+namespace deconv::testing {
+namespace {
+
+/// A convolution with a rectifier behind it, at random.
+struct Case {
+    ModelMaker maker;
+    Shape shape;
+    std::string text;
+};
+Case random_case(Random& random, std::int64_t kernel, std::int64_t largest_stride, std::int64_t largest_channels) {
+    Case c;
+    const std::int64_t group = random.pick<std::int64_t>({1, 1, 1, 2, 3});
+    const std::int64_t in = group * random.integer(1, largest_channels);
+    const std::int64_t out = group * random.integer(1, largest_channels);
+    const std::int64_t edge = kernel == 1 ? 0 : random.integer(0, kernel);
+    const AttributeList attributes{
+        {"kernel_shape", Ints{kernel, kernel}},
+        {"strides", Ints{random.integer(1, largest_stride), random.integer(1, largest_stride)}},
+        {"pads", Ints{edge, kernel == 1 ? 0 : random.integer(0, 2), kernel == 1 ? 0 : random.integer(0, 3), edge}},
+        {"group", group}};
+    c.shape = {random.integer(1, 3), in, kernel + random.integer(0, 17), kernel + random.integer(0, 17)};
+    c.maker.constant("w", random.normal({out, in / group, kernel, kernel}));
+    std::vector<std::string> inputs{"x", "w"};
+    if (random.flip()) inputs.push_back(c.maker.constant("b", random.normal({out})));
+    c.maker.node("Conv", inputs, "z", attributes);
+    c.maker.node("Relu", {"z"}, "y");
+    c.text = describe("Conv, Relu", c.shape, attributes) + " to " + std::to_string(out) + " channels";
+    return c;
+}
+
+/// Dispatches of a plan whose shader's name begins so.
+int dispatches(const nn::Plan& plan, const std::string& prefix) {
+    int count = 0;
+    for (const gpu::Step& step : plan.steps()) count += step.dispatch.shader.substr(0, prefix.size()) == prefix ? 1 : 0;
+    return count;
+}
+
+void expect_algorithm(const std::string& algorithm, const std::string& shader, Random& random, std::int64_t kernel,
+                      std::int64_t largest_stride, int trials, double tolerance) {
+    int ran = 0;
+    for (int trial = 0; trial < trials; ++trial) {
+        const Case c = random_case(random, kernel, largest_stride, trial % 4 == 0 ? 40 : 9);
+        SCOPED_TRACE(algorithm + ": " + c.text);
+        Comparison comparison(c.maker.proto(), {{"x", random.normal(c.shape)}}, {"y"});
+        comparison.runner().model().choices().force(algorithm);
+        comparison.expect_forward(tolerance);
+        for (const nn::Rule rule : all_rules) {
+            nn::Selection all;
+            all.channel = nn::Selection::all;
+            std::vector<nn::Selection> selections{all};
+            const Shape& made = comparison.values().at("y").shape;
+            while (random.flip() && selections.size() < 4) selections.push_back(random_selection(random, made));
+            comparison.expect_projection("y", rule, selections, tolerance);
+            ran += dispatches(comparison.runner().current(), shader) > 0 ? 1 : 0;
+        }
+    }
+    std::printf("[          ] %s ran in %d of %d projections\n", algorithm.c_str(), ran, 3 * trials);
+    const bool packed = engine().device.info().type == gpu::DeviceType::cpu &&
+                        engine().device.info().subgroup_size == 8 && engine().device.info().subgroup_shuffle;
+    // Whatever the device, "direct" runs everything.
+    EXPECT_EQ(ran, algorithm == "direct" || packed ? 3 * trials : 0);
+}
+
+TEST(EngineAlgorithms, Direct) {
+    Random random(61);
+    expect_algorithm("direct", "nn/conv.", random, 3, 2, 12, 1e-5);
+    expect_algorithm("direct", "nn/conv.", random, 1, 2, 12, 1e-5);
+}
+
+TEST(EngineAlgorithms, Packed) {
+    Random random(62);
+    expect_algorithm("packed", "nn/pack.", random, 3, 3, 24, 1e-5);
+    expect_algorithm("packed", "nn/pack.", random, 1, 2, 12, 1e-5);
+    expect_algorithm("packed", "nn/pack.", random, 5, 4, 12, 1e-5);
+}
+
+TEST(EngineAlgorithms, Pointwise) {
+    Random random(63);
+    expect_algorithm("pointwise", "nn/conv_packed.plain", random, 1, 1, 32, 1e-5);
+}
+
+TEST(EngineAlgorithms, Winograd) {
+    Random random(64);
+    expect_algorithm("winograd2", "nn/winograd_input.2", random, 3, 1, 32, 1e-5);
+    expect_algorithm("winograd4", "nn/winograd_input.4", random, 3, 1, 32, 3e-5);
+}
+
+TEST(EngineAlgorithms, ImagesThatFitNoBindingTogetherRunInSlices) {
+    const PretendedRange pretended(std::uint64_t{1} << 20);
+    Random random(65);
+    for (const std::string algorithm : {"direct", "packed", "winograd4"}) {
+        ModelMaker maker;
+        maker.constant("w", random.normal({16, 16, 3, 3}));
+        maker.node("Conv", {"x", "w"}, "y", {{"pads", Ints{3, 3, 3, 3}}});
+        SCOPED_TRACE(algorithm);
+        // The tensors just fit; packed, or as Winograd's points, they do not.
+        Comparison comparison(maker.proto(), {{"x", random.normal({6, 16, 48, 48})}}, {"y"});
+        comparison.runner().model().choices().force(algorithm);
+        comparison.expect_forward(3e-5);
+        nn::Selection all;
+        all.channel = nn::Selection::all;
+        comparison.expect_projection("y", nn::Rule::deconv, {all}, 3e-5);
+    }
+}
+
+TEST(EngineAlgorithms, AChoiceIsFollowedAndAnImpossibleOneIsNot) {
+    Random random(66);
+    ModelMaker maker;
+    maker.constant("w", random.normal({8, 4, 3, 3}));
+    maker.node("Conv", {"x", "w"}, "y", {{"pads", Ints{1, 1, 1, 1}}});
+    Comparison comparison(maker.proto(), {{"x", random.normal({1, 4, 12, 12})}}, {"y"});
+    Runner& runner = comparison.runner();
+    const std::string task = "forward 4x12x12 3x3 s1x1 p1x1 d1x1 g1 to 8x12x12 n1";
+    runner.model().choices().set(task, "direct");
+    runner.plan();
+    EXPECT_EQ(dispatches(runner.current(), "nn/conv."), 1);
+    runner.model().choices().set(task, "pointwise");
+    runner.plan();
+    EXPECT_EQ(dispatches(runner.current(), "nn/conv_packed.plain"), 0);
+    comparison.expect_forward();
+}
+
+}  // namespace
+}  // namespace deconv::testing
