@@ -275,6 +275,14 @@ int run(int argc, char** argv) {
         ->type_name("minimum")
         ->group("Device");
 
+    std::string tuning = "on";
+    app.add_option("--tuning", tuning,
+                   "in the window: find this device's fastest algorithms in the background (default: on)")
+        ->check(CLI::IsMember({"on", "off"}).description(""))
+        ->type_name("on|off")
+        ->envname("DECONV_TUNING")
+        ->group("Device");
+
     app.add_flag("--list-devices", list_devices, "the Vulkan devices, best first")->group("Lists");
     app.add_flag("--list-models", list_models, "the bundled and fetched networks")->group("Lists");
     app.add_flag("--list-layers", list_layers, "the layers of --model")->group("Lists");
@@ -298,6 +306,7 @@ int run(int argc, char** argv) {
     parse_projection(projection, options);
     options.start_one = start == "one";
     options.minimum_limits = limits == "minimum";
+    options.tuning = tuning == "on";
 
     if (list_devices || list_models || list_layers) {
         if (list_devices) std::fputs(deconv::live::list_devices_text(options).c_str(), stdout);

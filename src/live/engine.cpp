@@ -69,6 +69,7 @@ std::shared_ptr<LoadedNetwork> NetworkShelf::get(const std::string& name_or_path
     fresh->model = relative
                        ? std::make_shared<nn::Model>(device_, std::move(network), relative->model->shared_constants())
                        : std::make_shared<nn::Model>(device_, std::move(network));
+    if (tuner_ != nullptr) tuner_->recall(*fresh->model);
     entries_.push_back({path, written, width, height, random_layers, fresh});
     return fresh;
 }

@@ -15,6 +15,7 @@
 #include "live/options.h"
 #include "live/projector.h"
 #include "nn/random_weights.h"
+#include "nn/tuner.h"
 
 namespace deconv::live {
 
@@ -37,7 +38,9 @@ struct LoadedNetwork {
 /// Several threads may ask.
 class NetworkShelf {
   public:
-    explicit NetworkShelf(const gpu::Device& device) : device_(device) {}
+    /// Networks begin with the algorithms that `tuner` knows; it may be null.
+    explicit NetworkShelf(const gpu::Device& device, const nn::Tuner* tuner = nullptr)
+        : device_(device), tuner_(tuner) {}
     /// Throws Error where the network cannot be had.
     std::shared_ptr<LoadedNetwork> get(const std::string& name_or_path, int width, int height, int random_layers);
 
@@ -49,6 +52,7 @@ class NetworkShelf {
         std::weak_ptr<LoadedNetwork> network;
     };
     const gpu::Device& device_;
+    const nn::Tuner* tuner_;
     std::mutex mutex_;
     std::vector<Entry> entries_;
     std::map<std::string, nn::RandomWeights> random_;  // by path
@@ -69,6 +73,7 @@ struct EngineSpec {
     double blur = 0;
     Show show = Show::projection;
     int batch = 4;
+    int tuned = 0;  // how often faster algorithms were found
 
     bool operator==(const EngineSpec&) const = default;
 };

@@ -38,6 +38,7 @@ struct Options {
 
     std::string device;  // index or part of a name
     bool minimum_limits = false;
+    bool tuning = true;  // in the window: measure which algorithms are fastest, in the background
 };
 
 }  // namespace deconv::live

@@ -62,9 +62,9 @@ std::vector<std::string> replay_arguments(const std::string& path) {
         throw Error(path + ": what it says of how it was made cannot be read");
     }
     // Only settings: a file from elsewhere must not make the program write or open something else.
-    static const std::vector<std::string> known{"--model",      "--size",  "--fit",  "--layer", "--channel",
-                                                "--projection", "--start", "--rule", "--lrn",   "--display",
-                                                "--blur",       "--random-layers"};
+    static const std::vector<std::string> known{"--model",   "--size",       "--fit",   "--layer",
+                                                "--channel", "--projection", "--start", "--rule",
+                                                "--lrn",     "--display",    "--blur",  "--random-layers"};
     for (std::size_t i = 0; i < arguments.size(); i += 2) {
         if (i + 1 == arguments.size() || std::find(known.begin(), known.end(), arguments[i]) == known.end()) {
             throw Error(path + ": what it says of how it was made cannot be read");

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "live/background_tuning.h"
 #include "live/headless.h"
 #include "live/live_recording.h"
 #include "live/moments.h"
@@ -98,6 +99,9 @@ struct Session::Impl {
         bool second = false;
     };
     Settings current;
+    nn::Tuner tuner;
+    BackgroundTuning tuning;
+    int tuned = 0;
     NetworkShelf shelf;
     EngineBuilder builder, second_builder;
     std::unique_ptr<Engine> engine, second;
@@ -124,7 +128,9 @@ struct Session::Impl {
           trace(t),
           scheduler(d),
           wanted(std::move(s)),
-          shelf(d),
+          tuner(d, p),
+          tuning(tuner),
+          shelf(d, wanted.options.tuning ? &tuner : nullptr),
           builder(d, p, scheduler, shelf),
           second_builder(d, p, scheduler, shelf),
           source([this](const std::string& text, bool lasting) { tell(text, lasting); }),
@@ -251,6 +257,7 @@ struct Session::Impl {
 
         const auto [width, height] = picture_size();
         look_at_file();
+        if (tuning.found_better()) ++tuned;
         const EngineSpec spec = wanted_spec();
         if (asked != spec) {
             asked = spec;
@@ -278,6 +285,7 @@ struct Session::Impl {
     EngineSpec wanted_spec() const {
         EngineSpec spec = spec_of(current, batch);
         spec.written = watched;
+        spec.tuned = tuned;
         return spec;
     }
 
@@ -482,6 +490,8 @@ struct Session::Impl {
         feed_recording(frame);
         follow_saves(frame.projection);
         tell_frame(frame, other, done);
+        // After a few pictures: the first ones come as soon as they can.
+        if (current.options.tuning && state.frames > 3) tuning.begin(*engine);
         look_for_moment(frame, done);
     }
 

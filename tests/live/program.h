@@ -122,6 +122,7 @@ class Program {
         all["DISPLAY"] = all["WAYLAND_DISPLAY"] = all["DECONV_WEIGHTS"] = all["DECONV_CATALOGUE"] = "";
         all["XDG_CACHE_HOME"] = cache.path();
         all["XDG_CONFIG_HOME"] = cache / "config";
+        all["DECONV_TUNING"] = "off";  // the same algorithms in every run
         for (const auto& [name, value] : place.environment) all[name] = value;
         std::vector<std::string> variables;
         for (const auto& [name, value] : all) {
