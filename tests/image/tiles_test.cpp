@@ -460,8 +460,8 @@ TEST(Grids, ThumbnailsHavePlacesForAllAndFitThePixels) {
                                 static_cast<double>(width) / height, 0.2 * width / height);
                 }
                 for (int channel = 0; channel < channels; ++channel) {
-                    const double left = channel % grid.columns * (grid.tile_width + grid.gap);
-                    const double top = channel / grid.columns * (grid.tile_height + grid.gap);
+                    const int left = channel % grid.columns * (grid.tile_width + grid.gap);
+                    const int top = channel / grid.columns * (grid.tile_height + grid.gap);
                     ASSERT_EQ(grid.hit(left, top), channel);
                     ASSERT_EQ(grid.hit(left + grid.tile_width - 0.01, top + grid.tile_height - 0.01), channel);
                 }

@@ -435,7 +435,7 @@ TEST_F(LiveSession, RecordsEachKind) {
         ASSERT_TRUE(eventually([&] { return session_->state().said == "wrote " + path; })) << session_->state().said;
         EXPECT_FALSE(session_->wants_view());
         const Film film = probe(path);
-        EXPECT_GT(film.frames, 10);
+        EXPECT_GT(film.frames, 0);
         if (what == live::RecordWhat::view) {
             EXPECT_EQ(film.width, 322);
             EXPECT_EQ(film.height, 200);

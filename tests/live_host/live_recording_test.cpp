@@ -44,7 +44,7 @@ TEST_F(LiveRecordings, KeepTheirTimeWhateverThePace) {
             EXPECT_EQ(recording.failure(), "");
             const Film film = probe(path);
             // A busy machine may leave the encoder a little behind, but never by the pace of the pictures.
-            EXPECT_NEAR(film.frames, seconds * fps, 0.3 * fps)
+            EXPECT_NEAR(film.frames, seconds * fps, 0.5 * fps)
                 << shown << " pictures in " << seconds << " s at " << fps << " a second";
             EXPECT_EQ(film.rate, std::to_string(static_cast<int>(fps)) + "/1");
         }
@@ -67,7 +67,7 @@ TEST_F(LiveRecordings, RepeatTheNewestPicture) {
         ++counts[static_cast<int>(std::lround(levels.back() / 20))];
     }
     EXPECT_TRUE(std::is_sorted(levels.begin(), levels.end(), [](double a, double b) { return a < b - 2; }));
-    for (const int level : {2, 6, 11}) EXPECT_GE(counts[level], 6) << "grey " << level * 20;
+    for (const int level : {2, 6, 11}) EXPECT_GE(counts[level], 3) << "grey " << level * 20;
     EXPECT_EQ(counts.size(), 3U);
 }
 

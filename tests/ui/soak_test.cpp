@@ -15,13 +15,13 @@ using testing::Program;
 using Clock = std::chrono::steady_clock;
 
 /// Every key of the window's table but those that leave it or write files, as xdotool names them.
-const std::vector<std::string> keys = {"v",           "1",      "2",         "3",    "4",     "5",     "6",
-                                       "7",           "Up",     "Down",      "Left", "Right", "Prior", "Next",
-                                       "s",           "n",      "a",         "f",    "w",     "x",     "o",
-                                       "r",           "z",      "u",         "d",    "equal", "minus", "bracketright",
-                                       "bracketleft", "period", "comma",     "y",    "m",     "0",     "space",
-                                       "i",           "j",      "k",         "e",    "h",     "t",     "F1",
-                                       "Tab",         "l",      "BackSpace", "F11"};
+const std::vector<std::string> keys = {"v",           "1",      "2",     "3",    "4",         "5",     "6",
+                                       "7",           "Up",     "Down",  "Left", "Right",     "Prior", "Next",
+                                       "s",           "n",      "a",     "f",    "w",         "x",     "o",
+                                       "r",           "z",      "u",     "d",    "equal",     "minus", "bracketright",
+                                       "bracketleft", "period", "comma", "y",    "m",         "0",     "space",
+                                       "F2",          "F3",     "i",     "j",    "k",         "e",     "h",
+                                       "t",           "F1",     "Tab",   "l",    "BackSpace", "F11"};
 
 double median(std::vector<double> values) {
     if (values.empty()) return 0;
@@ -35,7 +35,6 @@ class Soak : public LiveWindow {
     void SetUp() override {
         const char* minutes = std::getenv("DECONV_SOAK_MINUTES");
         if (minutes == nullptr) {
-            std::printf("SKIPPED: the soak test runs only with DECONV_SOAK_MINUTES set\n");
             GTEST_SKIP() << "SKIPPED: set DECONV_SOAK_MINUTES to run it";
         }
         minutes_ = std::stod(minutes);
@@ -51,9 +50,10 @@ class Soak : public LiveWindow {
         return 0;
     }
 
-    /// What the window takes in one and the same state: as it began, after a few frames.
+    /// What the window takes in one and the same state: as it began, with the smallest input, after a few frames.
     double resident_at_rest(const Program& program) const {
         screen_->press("BackSpace");
+        for (int i = 0; i < 12; ++i) screen_->press("F2");
         screen_->press("1");
         screen_->resize(1280, 800);
         ::sleep(4);
@@ -89,7 +89,6 @@ class Soak : public LiveWindow {
 TEST_F(Soak, StaysAliveAndAsSmallAsItWas) {
     const char* given = std::getenv("DECONV_SOAK_SEED");
     const unsigned seed = given != nullptr ? static_cast<unsigned>(std::stoul(given)) : 20140901U;
-    random_.seed(seed);
     std::printf("soak: %.1f minutes, seed %u\n", minutes_, seed);
     Program program({"--input", "demo"}, place_);
     ASSERT_TRUE(eventually([&] { return shows_pictures(); })) << program.said();
@@ -98,22 +97,26 @@ TEST_F(Soak, StaysAliveAndAsSmallAsItWas) {
         screen_->press(key);
         ::usleep(600000);
     }
+    for (int i = 0; i < 12; ++i) screen_->press("F3");
+    ::sleep(5);
     const auto begin = Clock::now();
     const auto progress = [&] { return std::chrono::duration<double>(Clock::now() - begin).count() / (60 * minutes_); };
+    // The first quarter is made up as it goes; then it is done again, three times: nothing new is seen, and whatever
+    // grows from then on is lost.
+    std::vector<unsigned> rounds;
     std::vector<double> first, last;
     int presses = 0;
-    while (progress() < 1) {
+    for (std::size_t round = 0; progress() < 1; ++round) {
+        if (progress() < 0.25) rounds.push_back(seed + static_cast<unsigned>(round));
+        random_.seed(rounds[round % rounds.size()]);
         for (int i = 0; i < 40; ++i, ++presses) do_something();
         ASSERT_TRUE(program.running()) << "it ended after " << presses << " presses: " << program.said();
         const double now = resident_at_rest(program);
         const double at = progress();
         std::printf("soak: %5.1f %%, %d presses, %.1f MiB\n", 100 * at, presses, now);
         static_cast<void>(std::fflush(stdout));
-        if (at <= 0.25 || first.empty()) {
-            first.push_back(now);
-        } else if (at > 0.75) {
-            last.push_back(now);
-        }
+        if (at > 0.25 && (at <= 0.5 || first.empty())) first.push_back(now);
+        if (at > 0.75) last.push_back(now);
     }
     const double growth = median(last) / median(first) - 1;
     std::printf("soak: resident %.1f MiB after the first quarter, %.1f MiB in the last: %+.2f %%\n", median(first),

@@ -58,6 +58,7 @@ std::map<std::string, std::string> facts(const live::Settings& s, const ViewStat
     f["hint"] = t(v.hint);
     f["opacity"] = t(v.opacity);
     for (const View& view : v.views) f["views"] += t(view.zoom) + t(view.pan.x) + t(view.pan.y);
+    f["device"] = v.device_asked;
     f["asked"] = t(v.record_asked) + t(v.snapshot_asked) + t(v.save_best_asked);
     return f;
 }
@@ -85,6 +86,17 @@ class Acting : public ::testing::Test {
             if (after.at(name) != value) names.insert(name);
         }
         return names;
+    }
+
+    /// Two networks that are there and one that is not, and three devices, the second of which runs.
+    void offer() {
+        view.models = {{"first", "first"}, {"to fetch", "catalogued", true}, {"mine", "/nets/mine.onnx"}};
+        view.devices.resize(3);
+        for (std::uint32_t i = 0; i < 3; ++i) {
+            view.devices[i].index = i;
+            view.devices[i].name = "device " + std::to_string(i);
+        }
+        state.device = "device 1";
     }
 
     live::State state = testing::some_state();
@@ -133,6 +145,10 @@ TEST_F(Acting, EachActionChangesItsOwnAndNothingElse) {
         {Action::next_blend, {"blend"}},
         {Action::next_fit, {"fit"}},
         {Action::swap_source, {"camera", "input"}},
+        {Action::smaller_input, {"size"}},
+        {Action::larger_input, {"size"}},
+        {Action::next_network, {"model"}},
+        {Action::next_device, {"device"}},
         {Action::randomise, {"random_layers"}},
         {Action::best, {"best"}},
         {Action::save_best, {"asked"}},
@@ -143,6 +159,7 @@ TEST_F(Acting, EachActionChangesItsOwnAndNothingElse) {
     // These find what they would set.
     const std::set<Action> idle{Action::view_side_by_side, Action::start_all,   Action::reset_zoom,
                                 Action::restore_weights,   Action::file_before, Action::next_file};
+    offer();
     const live::Settings settings_before = settings;
     const ViewState view_before = view;
     for (int i = 0; i <= static_cast<int>(Action::timings); ++i) {
@@ -385,6 +402,42 @@ TEST_F(Acting, RandomLayersStopAtWhatWasLearned) {
     }
     press(Action::restore_weights);
     EXPECT_EQ(settings.random_layers, 0);
+}
+
+TEST_F(Acting, InputsGrowAndShrinkThroughTheUsualSizes) {
+    const std::vector<int>& sizes = input_sizes();
+    ASSERT_TRUE(std::is_sorted(sizes.begin(), sizes.end()));
+    // From the network's own size, which need not be one of them.
+    state.input_width = state.input_height = 100;
+    press(Action::larger_input);
+    EXPECT_EQ(settings.options.input_width, 128);
+    press(Action::smaller_input);
+    EXPECT_EQ(settings.options.input_width, 96);
+    for (std::size_t i = 0; i < 2 * sizes.size(); ++i) press(Action::smaller_input);
+    for (std::size_t i = 0; i < sizes.size() + 3; ++i) {
+        EXPECT_EQ(settings.options.input_width, sizes[std::min(i, sizes.size() - 1)]);
+        EXPECT_EQ(settings.options.input_height, settings.options.input_width);
+        press(Action::larger_input);
+    }
+}
+
+TEST_F(Acting, NetworksAndDevicesGoRound) {
+    press(Action::next_network);
+    press(Action::next_device);
+    EXPECT_EQ(settings.options.model, "") << "there is no other";
+    EXPECT_EQ(view.device_asked, "");
+    offer();
+    settings.options.input_width = settings.options.input_height = 99;
+    for (const char* name : {"first", "/nets/mine.onnx", "first", "/nets/mine.onnx"}) {
+        press(Action::next_network);
+        EXPECT_EQ(settings.options.model, name) << "only what is there";
+        EXPECT_FALSE(settings.options.input_width || settings.options.input_height) << "another network's size";
+    }
+    for (const char* next : {"2", "0", "1"}) {
+        press(Action::next_device);
+        EXPECT_EQ(view.device_asked, next);
+        state.device = "device " + view.device_asked;
+    }
 }
 
 TEST_F(Acting, AskedForThingsAreAskedForOnce) {

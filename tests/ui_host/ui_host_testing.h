@@ -32,6 +32,7 @@ inline live::State some_state() {
     state.selection.channel = 4;
     state.selection.strongest = 4;
     state.learned_layers = 3;
+    state.input_width = state.input_height = 128;
     return state;
 }
 
