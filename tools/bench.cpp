@@ -44,8 +44,8 @@ json measure(Gpu& gpu, const std::string& name, nn::Network network, const std::
     nn::Model model(gpu.device, std::move(network));
     model.choices().force(options.algorithm);
     json result = {{"name", name}, {"frames", json::object()}, {"layers", json::array()}};
-    result["input"] = nn::to_string(
-        model.network().tensors()[static_cast<std::size_t>(model.network().inputs().at(0))].shape);
+    result["input"] =
+        nn::to_string(model.network().tensors()[static_cast<std::size_t>(model.network().inputs().at(0))].shape);
     const auto frames = [&](const std::string& what, const nn::PlanOptions& plan_options) {
         const nn::Plan plan(model, plan_options);
         bench::prepare(gpu.device, model, plan);
@@ -121,14 +121,17 @@ void print(const json& entry, const json& before, const bench::Peaks& peaks) {
         const json old = before.is_null() ? json() : before.at("frames").value(what, json());
         std::printf("  %-24s best %8.2f  median %8.2f  p90 %8.2f  processor %8.2f ms  %7.1f MiB%s\n", what.c_str(),
                     times.at("best").get<double>(), times.at("median").get<double>(), times.at("p90").get<double>(),
-                    times.at("processor").get<double>(), times.at("memory_mib").get<double>(), ratio(old, times.at("best")).c_str());
+                    times.at("processor").get<double>(), times.at("memory_mib").get<double>(),
+                    ratio(old, times.at("best")).c_str());
     }
     const json all_tuned = entry.value("tuned", json::object());
     for (const auto& [task, tuned] : all_tuned.items()) {
         std::printf("  %-70s", task.c_str());
         for (const auto& [algorithm, ms] : tuned.at("ms").items()) {
             std::printf(" %s %.3f%s", algorithm.c_str(), ms.get<double>(),
-                        algorithm == tuned.at("choice") ? "*" : algorithm == tuned.at("default") ? "°" : "");
+                        algorithm == tuned.at("choice")    ? "*"
+                        : algorithm == tuned.at("default") ? "°"
+                                                           : "");
         }
         std::printf("\n");
     }

@@ -130,7 +130,7 @@ std::vector<LayerTimes> measure_layers(const gpu::Device& device, gpu::Pipelines
 }
 
 FrameTimes measure_frames(const gpu::Device& device, gpu::Pipelines& pipelines, gpu::Scheduler& scheduler,
-                     const nn::Plan& plan, double seconds) {
+                          const nn::Plan& plan, double seconds) {
     gpu::Recording recording(device, pipelines, plan.steps(), {});
     for (int i = 0; i < 2; ++i) {
         scheduler.wait(scheduler.submit(recording));

@@ -42,7 +42,7 @@ struct FrameTimes {
 
 /// Runs a plan as the live program does, from submission to the end.
 FrameTimes measure_frames(const gpu::Device& device, gpu::Pipelines& pipelines, gpu::Scheduler& scheduler,
-                     const nn::Plan& plan, double seconds);
+                          const nn::Plan& plan, double seconds);
 
 /// Fills a plan's input with a fixed pattern, and asks every copy for its own channel of the target (for a single one:
 /// the strongest).

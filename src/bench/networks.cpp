@@ -27,7 +27,8 @@ class Builder {
         const std::int64_t inputs = from[0] / group;
         const auto size = [&](std::int64_t n) { return (n + 2 * pad - kernel) / stride + 1; };
         nn::Node& node = add("Conv", {x, name + "_w", name + "_b"}, name, {count, size(from[1]), size(from[2])});
-        weights(name + "_w", {count, inputs, kernel, kernel}, std::sqrt(2.0 / static_cast<double>(inputs * kernel * kernel)));
+        weights(name + "_w", {count, inputs, kernel, kernel},
+                std::sqrt(2.0 / static_cast<double>(inputs * kernel * kernel)));
         weights(name + "_b", {count}, 0.05);
         node.attributes.set("kernel_shape", std::vector<std::int64_t>{kernel, kernel});
         node.attributes.set("strides", std::vector<std::int64_t>{stride, stride});
@@ -198,7 +199,8 @@ nn::Graph resnet18(Builder& b) {
         for (int unit = 1; unit <= 2; ++unit) {
             const std::string p = "stage" + std::to_string(stage) + "_unit" + std::to_string(unit);
             const std::int64_t stride = stage > 1 && unit == 1 ? 2 : 1;
-            const std::string y = b.conv(b.conv_relu(x, p + "_conv1", count, 3, stride, 1), p + "_conv2", count, 3, 1, 1);
+            const std::string y =
+                b.conv(b.conv_relu(x, p + "_conv1", count, 3, stride, 1), p + "_conv2", count, 3, 1, 1);
             if (stride == 2) x = b.conv(x, p + "_shortcut", count, 1, 2);
             x = b.relu(b.sum(y, x, p));
         }
@@ -221,9 +223,8 @@ nn::Graph cifar10(Builder& b) {
 
 const std::vector<NamedNetwork>& named_networks() {
     static const std::vector<NamedNetwork> all = {
-        {"squeezenet1.1", 227, "fire9/concat"}, {"vgg16", 224, "conv5_3_relu"},
-        {"alexnet", 227, "conv5_relu"},         {"googlenet", 224, "5b/output"},
-        {"resnet18", 224, "stage4_unit2_relu"}, {"cifar10", 32, "conv3_2_relu"},
+        {"squeezenet1.1", 227, "fire9/concat"}, {"vgg16", 224, "conv5_3_relu"},         {"alexnet", 227, "conv5_relu"},
+        {"googlenet", 224, "5b/output"},        {"resnet18", 224, "stage4_unit2_relu"}, {"cifar10", 32, "conv3_2_relu"},
         {"zfnet512", 224, "conv5_relu"},        {"vgg16-full", 224, "conv5_3_relu"}};
     return all;
 }
@@ -258,8 +259,8 @@ nn::Graph make_layer(const std::string& text, unsigned seed) {
 
 const std::vector<std::string>& synthetic_layers() {
     static const std::vector<std::string> all = {
-        "64x56x56 1x1 s1 p0 64",   "256x56x56 1x1 s1 p0 64",   "512x14x14 1x1 s1 p0 512", "64x56x56 3x3 s1 p1 64",
-        "256x28x28 3x3 s1 p1 256", "512x14x14 3x3 s1 p1 512",  "64x56x56 3x3 s2 p1 128",  "64x56x56 3x3 s1 p1 64 g4",
+        "64x56x56 1x1 s1 p0 64",   "256x56x56 1x1 s1 p0 64",    "512x14x14 1x1 s1 p0 512", "64x56x56 3x3 s1 p1 64",
+        "256x28x28 3x3 s1 p1 256", "512x14x14 3x3 s1 p1 512",   "64x56x56 3x3 s2 p1 128",  "64x56x56 3x3 s1 p1 64 g4",
         "32x64x64 5x5 s1 p2 32",   "16x128x128 11x11 s1 p5 16", "3x224x224 7x7 s2 p3 64",  "128x7x7 3x3 s1 p1 128"};
     return all;
 }

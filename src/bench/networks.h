@@ -11,8 +11,8 @@ namespace deconv::bench {
 
 struct NamedNetwork {
     std::string name;
-    int size;                          // of its square input, where none is asked for
-    std::string layer;                 // where the frame path's projection starts
+    int size;           // of its square input, where none is asked for
+    std::string layer;  // where the frame path's projection starts
 };
 
 /// vgg16 (its convolutional part; vgg16-full has the fully connected layers), alexnet, zfnet512, googlenet,

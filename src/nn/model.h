@@ -30,8 +30,8 @@ class ConstantStore {
     std::map<std::pair<const void*, std::string>, Kept> kept_;
 };
 
-/// Which algorithm runs which task (describe() of ops/convolution.h); what is not there is left to the device's default.
-/// Several threads may ask and set; plans made afterwards follow.
+/// Which algorithm runs which task (describe() of ops/convolution.h); what is not there is left to the device's
+/// default. Several threads may ask and set; plans made afterwards follow.
 class AlgorithmChoices {
   public:
     std::string get(const std::string& task) const;

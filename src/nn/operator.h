@@ -76,7 +76,7 @@ struct ForwardArguments {
 /// A rectifier that the signal crosses just before a node's reverse, which applies it as it reads.
 struct Rectifier {
     Rule rule = Rule::deconv;
-    gpu::Slice x;           // positive where the unit was on; not read under `deconv`
+    gpu::Slice x;            // positive where the unit was on; not read under `deconv`
     std::int64_t items = 0;  // elements of x: copies of the signal share it
 };
 

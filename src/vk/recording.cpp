@@ -79,9 +79,9 @@ Recording::Recording(const Device& device, Pipelines& pipelines, std::vector<Ste
         if (step.dispatch.shader.empty()) continue;
         if (step.dispatch.bindings.size() > 4) throw Error(step.dispatch.label + " binds more than four buffers");
         for (const Binding& binding : step.dispatch.bindings) {
-            const std::uint64_t most =
-                binding.texels != Texels::none ? texel_bytes(binding.texels) * device.limits().texel_elements
-                                               : device.limits().storage_range;
+            const std::uint64_t most = binding.texels != Texels::none
+                                           ? texel_bytes(binding.texels) * device.limits().texel_elements
+                                           : device.limits().storage_range;
             if (binding.slice.bytes > most) {
                 throw Error(step.dispatch.label + " needs " + std::to_string(binding.slice.bytes >> 20) +
                             " MiB in one binding, more than " + device.info().name +
@@ -130,7 +130,8 @@ Recording::Recording(const Device& device, Pipelines& pipelines, std::vector<Ste
 const Pipeline& Recording::pipeline_of(const Dispatch& dispatch) {
     std::vector<vk::DescriptorType> types;
     for (const Binding& binding : dispatch.bindings) {
-        types.push_back(binding.texels != Texels::none ? vk::DescriptorType::eUniformTexelBuffer : vk::DescriptorType::eStorageBuffer);
+        types.push_back(binding.texels != Texels::none ? vk::DescriptorType::eUniformTexelBuffer
+                                                       : vk::DescriptorType::eStorageBuffer);
     }
     return pipelines_.get(dispatch.shader, dispatch.constants, types, dispatch.push_bytes);
 }

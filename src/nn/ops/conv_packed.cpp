@@ -10,13 +10,15 @@ namespace {
 
 /// The taps of one phase along one axis.  Source places count from the dense tensor's beginning, and may lie outside.
 struct Taps {
-    std::int64_t count = 0, first = 0, step = 1;       // source place of the first tap at the first place, …
-    std::int64_t kernel_first = 0, kernel_step = 1;    // the same taps in the kernel
-    std::int64_t stride = 1, places = 1;               // of the grid, in the source
+    std::int64_t count = 0, first = 0, step = 1;     // source place of the first tap at the first place, …
+    std::int64_t kernel_first = 0, kernel_step = 1;  // the same taps in the kernel
+    std::int64_t stride = 1, places = 1;             // of the grid, in the source
     std::int64_t destination_first = 0, destination_step = 1;
 
     std::int64_t lowest() const { return first + std::min<std::int64_t>(0, (count - 1) * step); }
-    std::int64_t highest() const { return first + std::max<std::int64_t>(0, (count - 1) * step) + (places - 1) * stride; }
+    std::int64_t highest() const {
+        return first + std::max<std::int64_t>(0, (count - 1) * step) + (places - 1) * stride;
+    }
 };
 
 struct Axis {
@@ -104,13 +106,13 @@ gpu::Slice packed_weights(Emitter& emitter, const ConvolutionTask& task, const P
     }
     return emitter.constant(*task.weights, name, [&] {
         const std::vector<float>& plain = *task.weights->floats;
-        return pack_weights(product, [&](std::int64_t g, std::int64_t d, std::int64_t k, std::int64_t l,
-                                         std::int64_t s) {
-            const std::int64_t o = g * c.out_channels + (forward ? d : s);
-            const std::int64_t row =
-                (o * c.in_channels + (forward ? s : d)) * c.kernel_y + y.kernel_first + k * y.kernel_step;
-            return plain[static_cast<std::size_t>(row * c.kernel_x + x.kernel_first + l * x.kernel_step)];
-        });
+        return pack_weights(
+            product, [&](std::int64_t g, std::int64_t d, std::int64_t k, std::int64_t l, std::int64_t s) {
+                const std::int64_t o = g * c.out_channels + (forward ? d : s);
+                const std::int64_t row =
+                    (o * c.in_channels + (forward ? s : d)) * c.kernel_y + y.kernel_first + k * y.kernel_step;
+                return plain[static_cast<std::size_t>(row * c.kernel_x + x.kernel_first + l * x.kernel_step)];
+            });
     });
 }
 

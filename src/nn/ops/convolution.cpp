@@ -59,24 +59,24 @@ void emit_convolution(Emitter& emitter, const ConvolutionTask& task) {
     const std::int64_t destination = forward ? c.out_elements() : c.in_elements();
     // Scratch memory begins anew with each run, so only its size counts, not where an image begins.
     const std::uint64_t scratch = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(algorithm.scratch_bytes(task)));
-    for_slices(task.images,
-               {source * 4, destination * 4,
-                static_cast<std::int64_t>(gpu::align_up(scratch, limits.storage_alignment))},
-               limits, [&](std::int64_t first, std::int64_t count) {
-                   ConvolutionTask run = task;
-                   run.images = count;
-                   run.source = floats(task.source, first * source, count * source);
-                   run.destination = floats(task.destination, first * destination, count * destination);
-                   if (run.rectifier) {
-                       run.rectified_first = first * source;
-                       if (!algorithm.fuses_rectifier(*run.rectifier)) {
-                           emit_rectifier(emitter, run.source, run.source, count * source, first * source,
-                                          *run.rectifier, false, run.label + " rectify");
-                           run.rectifier.reset();
-                       }
-                   }
-                   algorithm.emit(emitter, run);
-               });
+    for_slices(
+        task.images,
+        {source * 4, destination * 4, static_cast<std::int64_t>(gpu::align_up(scratch, limits.storage_alignment))},
+        limits, [&](std::int64_t first, std::int64_t count) {
+            ConvolutionTask run = task;
+            run.images = count;
+            run.source = floats(task.source, first * source, count * source);
+            run.destination = floats(task.destination, first * destination, count * destination);
+            if (run.rectifier) {
+                run.rectified_first = first * source;
+                if (!algorithm.fuses_rectifier(*run.rectifier)) {
+                    emit_rectifier(emitter, run.source, run.source, count * source, first * source, *run.rectifier,
+                                   false, run.label + " rectify");
+                    run.rectifier.reset();
+                }
+            }
+            algorithm.emit(emitter, run);
+        });
 }
 
 }  // namespace deconv::nn

@@ -82,8 +82,16 @@ class MaxPoolOperator : public Operator {
             for (std::int64_t x = 0; x < colours_x; ++x) {
                 const std::int64_t height = (output_plane_.height - y + colours_y - 1) / colours_y;
                 const std::int64_t width = (output_plane_.width - x + colours_x - 1) / colours_x;
-                const Push push{u(planes * height * width), u(plane_.size()), u(output_plane_.height),
-                                u(output_plane_.width), u(height), u(width), u(y), u(x), u(colours_y), u(colours_x),
+                const Push push{u(planes * height * width),
+                                u(plane_.size()),
+                                u(output_plane_.height),
+                                u(output_plane_.width),
+                                u(height),
+                                u(width),
+                                u(y),
+                                u(x),
+                                u(colours_y),
+                                u(colours_x),
                                 u(arguments.output.shape[0] * arguments.output.shape[1] * output_plane_.size())};
                 emitter.emit(linear_dispatch(emitter, "nn/unpool_scatter", push.items, push,
                                              {gpu::in_texels(from), gpu::in_out(to),

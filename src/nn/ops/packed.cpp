@@ -92,33 +92,35 @@ void emit_packed_product(Emitter& emitter, const PackedProduct& product, const g
     dispatch.shader = shaders.at(product.plain ? 1 : 0).at(variant);
     dispatch.constants = {u(lanes), bias ? 1U : 0U, product.accumulate ? 1U : 0U,
                           product.activation == Activation::relu ? 1U : 0U, product.rectified ? 1U : 0U};
-    dispatch.bindings = {gpu::in_texels(source, product.plain ? gpu::Texels::r32f : gpu::Texels::rgba32f), gpu::in_texels(weights, gpu::Texels::rgba32f),
-                         gpu::in_texels(bias ? bias : emitter.unused()),
+    dispatch.bindings = {gpu::in_texels(source, product.plain ? gpu::Texels::r32f : gpu::Texels::rgba32f),
+                         gpu::in_texels(weights, gpu::Texels::rgba32f), gpu::in_texels(bias ? bias : emitter.unused()),
                          product.accumulate ? gpu::in_out(destination) : gpu::out(destination)};
     const std::int64_t row = from.width;
-    dispatch.set_push(Push{u(total),
-                           u(places),
-                           u(product.grid_width),
-                           u(from.groups),
-                           u(blocks),
-                           u(from.blocks()),
-                           u(from.plane()),
-                           u((product.plain ? from.groups * from.channels : from.groups * from.blocks()) * from.plane()),
-                           u(product.taps_y),
-                           u(product.taps_x),
-                           u(product.stride_y * row),
-                           u(product.stride_x),
-                           u(product.tap_first_y * row + product.tap_first_x),
-                           i(product.tap_step_y * row),
-                           i(product.tap_step_x),
-                           u(product.destination_channels),
-                           u(product.destination_height * product.destination_width),
-                           u(product.destination_first_y * product.destination_width + product.destination_first_x),
-                           u(product.destination_step_y * product.destination_width),
-                           u(product.destination_step_x),
-                           u(from.channels)});
-    dispatch.groups = {gpu::divide_up(static_cast<std::uint64_t>(total), static_cast<std::uint64_t>(lanes * lane_places)),
-                       u(from.groups * blocks), 1};
+    dispatch.set_push(
+        Push{u(total),
+             u(places),
+             u(product.grid_width),
+             u(from.groups),
+             u(blocks),
+             u(from.blocks()),
+             u(from.plane()),
+             u((product.plain ? from.groups * from.channels : from.groups * from.blocks()) * from.plane()),
+             u(product.taps_y),
+             u(product.taps_x),
+             u(product.stride_y * row),
+             u(product.stride_x),
+             u(product.tap_first_y * row + product.tap_first_x),
+             i(product.tap_step_y * row),
+             i(product.tap_step_x),
+             u(product.destination_channels),
+             u(product.destination_height * product.destination_width),
+             u(product.destination_first_y * product.destination_width + product.destination_first_x),
+             u(product.destination_step_y * product.destination_width),
+             u(product.destination_step_x),
+             u(from.channels)});
+    dispatch.groups = {
+        gpu::divide_up(static_cast<std::uint64_t>(total), static_cast<std::uint64_t>(lanes * lane_places)),
+        u(from.groups * blocks), 1};
     dispatch.flops = 2.0 * static_cast<double>(from.groups * product.destination_channels * from.channels) *
                      static_cast<double>(product.taps_y * product.taps_x * total);
     dispatch.bytes = static_cast<double>(source.bytes + destination.bytes + weights.bytes);

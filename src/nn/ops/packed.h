@@ -13,7 +13,7 @@ bool runs_packed(const gpu::DeviceInfo& device);
 /// A packed tensor: `groups` times `channels` channels of each image.
 struct Packed {
     std::int64_t images = 1, groups = 1, channels = 1;
-    std::int64_t height = 1, width = 1;    // with its border
+    std::int64_t height = 1, width = 1;     // with its border
     std::int64_t first_y = 0, first_x = 0;  // the place of the dense tensor that lies at the beginning
 
     std::int64_t blocks() const { return (channels + 3) / 4; }
@@ -58,8 +58,8 @@ std::vector<float> pack_weights(const PackedProduct& product, const F& value) {
     const std::int64_t blocks = (outputs + block - 1) / block;
     const std::int64_t quads = product.source.blocks();
     const std::int64_t taps = product.taps_y * product.taps_x;
-    std::vector<float> packed(
-        static_cast<std::size_t>(product.source.groups * blocks * taps * quads * block * 4), 0.0F);
+    std::vector<float> packed(static_cast<std::size_t>(product.source.groups * blocks * taps * quads * block * 4),
+                              0.0F);
     for (std::int64_t g = 0; g < product.source.groups; ++g) {
         for (std::int64_t o = 0; o < outputs; ++o) {
             for (std::int64_t t = 0; t < taps; ++t) {
