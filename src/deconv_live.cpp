@@ -38,7 +38,7 @@ const char* const examples = R"(Examples:
 
 Files:
   A model is an ONNX file; NAME.json beside it says how pixels become its input ("input": width, height, color, range,
-  mean, std) and names its "labels" file.
+  mean, std) and names its "labels" file.  tools/get-model fetches published ones with theirs.
 
 With --json, standard output holds one object: device, model, model_sha256, source, layer, channel, rule, frames
 {in, processed, dropped}, stages {capture, upload, fit, forward, project, display, record: {median, p95} in
@@ -107,18 +107,33 @@ CLI::Option* add_choice(CLI::App& app, const std::string& name, Choice& choice,
     return app.add_option_function<std::string>(name, choose, help);
 }
 
+/// The first that opens; one that is busy or gives no colour picture is passed over, saying so.
+int first_usable(const std::vector<deconv::media::CameraDevice>& cameras) {
+    // Opening takes a second or so: not where there is nothing to choose.
+    if (cameras.size() == 1) return cameras.front().index;
+    for (const deconv::media::CameraDevice& camera : cameras) {
+        try {
+            deconv::media::open_camera(std::to_string(camera.index));
+            return camera.index;
+        } catch (const deconv::Error& error) {
+            std::fprintf(stderr, "deconv-live: %s\n", error.what());
+        }
+    }
+    return cameras.front().index;
+}
+
 /// Where no source was asked for: camera 0, or the demo.  Where there is no window either, something to look at.
 void choose_defaults(Options& options, bool window, bool headless_asked) {
     if (options.camera.empty() && options.input.empty()) {
-        const std::vector<int> cameras = deconv::media::list_cameras();
+        const std::vector<deconv::media::CameraDevice> cameras = deconv::media::list_cameras();
         if (cameras.empty()) {
             options.input = "demo";
             std::fputs("deconv-live: no camera found, showing the built-in demo (--camera or --input choose)\n",
                        stderr);
         } else {
-            options.camera = std::to_string(cameras.front());
-            std::fprintf(stderr, "deconv-live: camera %d (--camera or --input choose another source)\n",
-                         cameras.front());
+            options.camera = std::to_string(first_usable(cameras));
+            std::fprintf(stderr, "deconv-live: camera %s (--camera or --input choose another source)\n",
+                         options.camera.c_str());
         }
     }
     const bool nothing_to_write = options.record.empty() && options.snapshot.empty() && options.raw.empty() &&
@@ -149,6 +164,7 @@ int run(int argc, char** argv) {
     bool list_devices = false;
     bool list_models = false;
     bool list_layers = false;
+    deconv::ui::WindowOptions window_options;
 
     CLI::App app(description, "deconv-live");
     app.footer(examples);
@@ -166,8 +182,10 @@ int run(int argc, char** argv) {
         ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 40))
         ->group("Source");
 
-    app.add_option("--model", options.model, "a bundled network's name, or an ONNX file")
+    app.add_option("--model", options.model, "a bundled or fetched network's name, or an ONNX file")
         ->type_name("NAME|FILE.onnx")
+        ->group("Network");
+    app.add_flag("--watch", options.watch, "in the window: load the network anew whenever its file changes")
         ->group("Network");
     app.add_option("--size", size, "input size of the network, where its graph allows others")
         ->type_name("N|WxH")
@@ -208,11 +226,32 @@ int run(int argc, char** argv) {
         ->type_name("SIGMA")
         ->group("Projection");
 
+    app.add_option("--random-layers", options.random_layers,
+                   "sanity: random weights in the last N layers; does the picture depend on what was learned?")
+        ->check(CLI::Range(0, 10000))
+        ->type_name("N")
+        ->group("Projection");
     app.add_option("--replay", replay, "take up the settings that a picture or recording was made with")
         ->type_name("FILE.png|FILE.mkv")
         ->group("Projection");
 
+    app.add_option("--view", window_options.view,
+                   "side by side, overlay, layer, mosaic, ladder, network or compare (default: the last one)")
+        ->check(CLI::IsMember({"side by side", "overlay", "layer", "mosaic", "ladder", "network", "compare"})
+                    .description(""))
+        ->type_name("NAME")
+        ->group("Window");
+    app.add_flag(
+           "--kiosk", window_options.kiosk,
+           "full screen for visitors: shows by itself what it can until someone touches a key; Ctrl+Shift+Q leaves")
+        ->group("Window");
+    app.add_flag("--allow-record", window_options.allow_record, "recordings and snapshots in a kiosk, too")
+        ->group("Window");
+
     app.add_flag("--headless", headless, "no window")->group("Output");
+    app.add_option("--trace", options.trace, "a timeline of the run, for Perfetto or chrome://tracing")
+        ->type_name("FILE.json")
+        ->group("Output");
     app.add_option("--record", options.record, "record camera and projection side by side")
         ->type_name("FILE.mkv")
         ->group("Output");
@@ -237,7 +276,7 @@ int run(int argc, char** argv) {
         ->group("Device");
 
     app.add_flag("--list-devices", list_devices, "the Vulkan devices, best first")->group("Lists");
-    app.add_flag("--list-models", list_models, "the bundled networks")->group("Lists");
+    app.add_flag("--list-models", list_models, "the bundled and fetched networks")->group("Lists");
     app.add_flag("--list-layers", list_layers, "the layers of --model")->group("Lists");
 
     try {
@@ -274,8 +313,12 @@ int run(int argc, char** argv) {
     std::signal(SIGINT, on_signal);
     std::signal(SIGTERM, on_signal);
     std::signal(SIGPIPE, SIG_IGN);
+    std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of the recorder's
     if (window) {
-        deconv::ui::run_window(options);
+        for (const CLI::Option* option : app.get_options()) {
+            if (option->count() > 0) window_options.given.insert(option->get_name());
+        }
+        deconv::ui::run_window(options, window_options);
         return 0;
     }
     const deconv::live::Report report = deconv::live::run_headless(options);

@@ -39,7 +39,7 @@ class Runner {
     /// Plans anew.  `target` is a tensor's name, empty for forward only.
     void plan(const std::string& target = {}, nn::Rule rule = nn::Rule::deconv,
               nn::LrnReverse lrn = nn::LrnReverse::identity, std::int64_t copies = 1,
-              const std::vector<std::string>& observed = {});
+              const std::vector<std::string>& observed = {}, bool keep_signals = false);
     const nn::Plan& current() const { return *plan_; }
     gpu::Recording& recording() { return *recording_; }
     /// Records the plan anew, cut otherwise.

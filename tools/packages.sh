@@ -3,8 +3,9 @@
 
 build_packages="g++ cmake ninja-build pkg-config libvulkan-dev glslc spirv-tools libopencv-dev libonnx-dev
     libprotobuf-dev protobuf-compiler libcli11-dev nlohmann-json3-dev libavformat-dev libavcodec-dev libavutil-dev
-    libswscale-dev libpng-dev libglfw3-dev libglm-dev libimgui-dev mesa-vulkan-drivers"
-test_packages="libgtest-dev libonnx-testdata vulkan-validationlayers chromium ffmpeg xvfb xdotool
+    libswscale-dev libpng-dev libglfw3-dev libglm-dev libimgui-dev fonts-dejavu-core libcurl4-openssl-dev
+    ca-certificates mesa-vulkan-drivers"
+test_packages="libgtest-dev libonnx-testdata vulkan-validationlayers chromium ffmpeg xvfb xdotool libx11-dev
     python3-numpy python3-onnx"
 
 # install_missing PACKAGE...: with apt, as root or by sudo; otherwise prints the line to run and stops.

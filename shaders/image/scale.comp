@@ -10,8 +10,10 @@ layout(binding = 0) readonly buffer Selections { ivec4 selections[]; };
 layout(binding = 1) buffer States { State states[]; };
 layout(binding = 2) buffer Histogram { uint histogram[]; };
 layout(binding = 3) readonly buffer Viewing {
-    float seconds;  // since the frame before; 0: a still picture, the scale is this frame's own
+    float seconds;  // since the frame before; 0: a still picture, the scale is this frame's own; negative: likewise,
+                    // and the frames after it know nothing of it
     float gain, gamma;
+    float alone;    // where above 0: copies from this one on have scales of their own in every frame
 } viewing;
 
 layout(push_constant) uniform Push {
@@ -54,18 +56,21 @@ void main() {
             if (p.round == 3) {
                 float scale = uintBitsToFloat(prefix);
                 if (scale == 0.0) scale = uintBitsToFloat(states[copy].largest);
-                if (viewing.seconds > 0.0 && states[copy].begun != 0) {
-                    // Upwards within a twentieth of a second, downwards over one; never below a tenth of a peak that
-                    // fades over ten: the picture does not flicker, and absence looks absent.
-                    const float time = scale > states[copy].smoothed ? 0.05 : 1.0;
-                    const float followed = mix(scale, states[copy].smoothed, exp(-viewing.seconds / time));
-                    states[copy].peak = max(scale, states[copy].peak * exp(-viewing.seconds / 10.0));
-                    scale = max(followed, 0.1 * states[copy].peak);
-                } else {
-                    states[copy].peak = scale;
+                const bool alone = viewing.seconds < 0.0 || (viewing.alone > 0.0 && float(copy) >= viewing.alone);
+                if (!alone) {
+                    if (viewing.seconds > 0.0 && states[copy].begun != 0) {
+                        // Upwards within a twentieth of a second, downwards over one; never below a tenth of a peak
+                        // that fades over ten: the picture does not flicker, and absence looks absent.
+                        const float time = scale > states[copy].smoothed ? 0.05 : 1.0;
+                        const float followed = mix(scale, states[copy].smoothed, exp(-viewing.seconds / time));
+                        states[copy].peak = max(scale, states[copy].peak * exp(-viewing.seconds / 10.0));
+                        scale = max(followed, 0.1 * states[copy].peak);
+                    } else {
+                        states[copy].peak = scale;
+                    }
+                    states[copy].smoothed = scale;
+                    states[copy].begun = 1;
                 }
-                states[copy].smoothed = scale;
-                states[copy].begun = 1;
                 states[copy].scale = scale;
             }
         }

@@ -3,7 +3,7 @@
 layout(push_constant) uniform Push {
     vec4 corners;
     vec4 part;
-    vec4 options;  // opacity, blend mode: 0 plain, 1 only what differs from grey
+    vec4 options;  // opacity, blend mode, brightness of zero
 } p;
 layout(set = 0, binding = 0) uniform sampler2D picture;
 layout(location = 0) in vec2 place;
@@ -11,8 +11,11 @@ layout(location = 0) out vec4 colour;
 
 void main() {
     const vec3 value = texture(picture, place).rgb;
-    float opacity = p.options.x;
-    // Grey stands for zero in a projection: only what was reconstructed covers the camera.
-    if (p.options.y == 1.0) opacity *= clamp(4.0 * length(value - vec3(0.5)), 0.0, 1.0);
-    colour = vec4(value, opacity);
+    // Zero is grey in a signed projection, black in one of magnitudes, which are twice as far from it.
+    const float gain = p.options.z > 0.0 ? 4.0 : 2.0;
+    const float signal = clamp(gain * length(value - vec3(p.options.z)), 0.0, 1.0);
+    colour = vec4(value, p.options.x);
+    // Only what was reconstructed covers the camera; or everything else lies in the dark.
+    if (p.options.y == 1.0) colour.a *= signal;
+    if (p.options.y == 2.0) colour = vec4(vec3(0.0), p.options.x * (1.0 - signal));
 }

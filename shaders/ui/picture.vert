@@ -3,7 +3,7 @@
 layout(push_constant) uniform Push {
     vec4 corners;  // left, top, right, bottom in clip space
     vec4 part;     // of the picture: left, top, right, bottom in 0 … 1
-    vec4 options;  // opacity, blend mode, 0, 0
+    vec4 options;  // opacity, blend mode, brightness of zero, 0
 } p;
 layout(location = 0) out vec2 place;
 

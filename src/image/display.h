@@ -33,9 +33,11 @@ struct DisplayOptions {
 
 /// What the viewer sets from frame to frame; as the shaders read it.
 struct Viewing {
-    float seconds = 0;  // since the frame before: the scale follows smoothly; 0: this frame's own scale
+    /// Since the frame before: the scale follows smoothly.  0: this frame's own scale; negative: likewise, and later
+    /// frames follow what was there before this one.
+    float seconds = 0;
     float gain = 1, gamma = 1;
-    float reserved = 0;
+    float alone = 0;  // where above 0: copies from this one on have scales of their own in every frame
 };
 
 /// Maps R₀ of `copies` projections, (copies, channels, height, width), to as many pictures.  Owns the memory between.
@@ -50,6 +52,8 @@ class DisplayMapping {
     gpu::Slice viewing() const { return viewing_.slice(); }
     /// Picture k of the copies.
     DevicePicture picture(int k = 0) const;
+    /// All of them, one after the other.
+    gpu::Slice pictures() const { return pictures_.slice(); }
 
   private:
     int width_, height_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 
 namespace deconv::image {
 
@@ -14,6 +15,18 @@ MapGrid::Hit MapGrid::hit(double picture_x, double picture_y) const {
     return hit;
 }
 
+int grid_columns(int count, double ideal) {
+    const int about = std::clamp(static_cast<int>(std::lround(ideal)), 1, count);
+    const int reach = std::max(1, about / 5);
+    int best = about;
+    const auto empty = [&](int columns) { return (count + columns - 1) / columns * columns - count; };
+    for (int columns = std::max(1, about - reach); columns <= std::min(count, about + reach); ++columns) {
+        const bool nearer = std::abs(columns - about) < std::abs(best - about);
+        if (empty(columns) < empty(best) || (empty(columns) == empty(best) && nearer)) best = columns;
+    }
+    return best;
+}
+
 MapGrid map_grid(int channels, int map_width, int map_height, double aspect) {
     MapGrid grid{channels, map_width, map_height};
     // Tiny maps are enlarged, so that the gap between them does not dominate.
@@ -23,7 +36,7 @@ MapGrid map_grid(int channels, int map_width, int map_height, double aspect) {
     grid.tile_width = map_width * grid.scale + gap;
     grid.tile_height = map_height * grid.scale + gap;
     const double columns = std::sqrt(aspect * channels * grid.tile_height / grid.tile_width);
-    grid.columns = std::clamp(static_cast<int>(std::lround(columns)), 1, channels);
+    grid.columns = grid_columns(channels, columns);
     grid.rows = (channels + grid.columns - 1) / grid.columns;
     return grid;
 }

@@ -28,6 +28,9 @@ struct MapGrid {
     Hit hit(double picture_x, double picture_y) const;
 };
 
+/// Columns for `count` tiles near the `ideal`: of those the one that leaves fewest places empty.
+int grid_columns(int count, double ideal);
+
 /// A grid of about the aspect asked for (width / height).
 MapGrid map_grid(int channels, int map_width, int map_height, double aspect);
 

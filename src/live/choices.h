@@ -39,6 +39,13 @@ inline const Choices<image::Display>& display_choices() {
 }
 
 template <typename Choice>
+std::vector<std::string> names_of(const Choices<Choice>& choices) {
+    std::vector<std::string> names;
+    for (const auto& [name, value] : choices) names.push_back(name);
+    return names;
+}
+
+template <typename Choice>
 const std::string& name_of(const Choices<Choice>& choices, Choice choice) {
     for (const auto& [name, value] : choices) {
         if (value == choice) return name;

@@ -10,13 +10,24 @@
 
 namespace deconv::live {
 namespace {
+
+using Clock = std::chrono::steady_clock;
+
 constexpr std::size_t ahead = 2;  // frames of a file that wait to be taken
+
+double seconds_since(Clock::time_point begin) {
+    return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
+}  // namespace
+
 struct FrameFeed::Shared {
-    std::unique_ptr<media::Source> source;
-    std::mutex mutex;
+    Opener open;  // the thread's own
+    mutable std::mutex mutex;
     std::condition_variable changed;
+    std::shared_ptr<media::Source> source;  // null until it is open
+    std::optional<SourceFacts> facts;
+    std::optional<Clock::time_point> last_frame;
     std::deque<FedFrame> ready;
     std::exception_ptr failure;
     bool ended = false;
@@ -36,49 +47,76 @@ struct FrameFeed::Shared {
         return frame;
     }
 
-    void read() {
-        const bool live = source->live();
+    void read_frames() {
+        std::shared_ptr<media::Source> opened = open();
+        {
+            const std::lock_guard lock(mutex);
+            source = opened;
+            facts = SourceFacts{opened->name(), opened->fps(), opened->stills()};
+            last_frame = Clock::now();
+            if (leaving) return;
+        }
+        const bool live = opened->live() && !opened->on_demand();
+        const std::size_t most = opened->on_demand() ? 1 : ahead;
         for (;;) {
             {
                 std::unique_lock lock(mutex);
-                changed.wait(lock, [&] { return leaving || live || ready.size() < ahead; });
-                if (leaving) break;
+                changed.wait(lock, [&] { return leaving || live || ready.size() < most; });
+                if (leaving) return;
             }
-            std::optional<media::Frame> frame;
-            const auto begin = std::chrono::steady_clock::now();
-            try {
-                frame = source->next();
-            } catch (...) {
-                const std::lock_guard lock(mutex);
-                failure = std::current_exception();
-                break;
-            }
-            const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
-            if (!frame) break;
+            const Clock::time_point begin = Clock::now();
+            std::optional<media::Frame> frame = opened->next();
+            if (!frame) return;
+            const double took = seconds_since(begin);
             const std::lock_guard lock(mutex);
             if (live && !ready.empty()) {
                 ++dropped;
                 ready.clear();
             }
-            ready.push_back({std::move(*frame), took.count()});
+            ready.push_back({std::move(*frame), took * 1000});
+            last_frame = Clock::now();
             changed.notify_all();
         }
+    }
+
+    void read() {
+        std::exception_ptr thrown;
+        try {
+            read_frames();
+        } catch (...) {
+            thrown = std::current_exception();
+        }
+        std::shared_ptr<media::Source> closing;
+        {
+            const std::lock_guard lock(mutex);
+            failure = thrown;
+            ended = true;
+            closing = std::move(source);
+            changed.notify_all();
+        }
+        // Before this thread counts as gone: a camera can be opened again only once it is closed.
+        closing.reset();
         const std::lock_guard lock(mutex);
-        ended = true;
         gone = true;
         changed.notify_all();
     }
 };
 
-FrameFeed::FrameFeed(std::unique_ptr<media::Source> source) : shared_(std::make_shared<Shared>()) {
-    shared_->source = std::move(source);
+FrameFeed::FrameFeed(Opener open) : shared_(std::make_shared<Shared>()) {
+    shared_->open = std::move(open);
     // The thread keeps what it works with alive: it may outlive the feed by a read that hangs.
     std::thread([shared = shared_] { shared->read(); }).detach();
 }
 
+FrameFeed::FrameFeed(std::unique_ptr<media::Source> source)
+    : FrameFeed([given = std::make_shared<std::unique_ptr<media::Source>>(std::move(source))] {
+          return std::move(*given);  // asked for once
+      }) {}
+
 FrameFeed::~FrameFeed() {
     std::unique_lock lock(shared_->mutex);
     shared_->leaving = true;
+    if (shared_->source) shared_->source->cancel();
     shared_->changed.notify_all();
     shared_->changed.wait_for(lock, std::chrono::milliseconds(500), [&] { return shared_->gone; });
 }
@@ -108,6 +146,16 @@ bool FrameFeed::ended() const {
 std::int64_t FrameFeed::dropped() const {
     const std::lock_guard lock(shared_->mutex);
     return shared_->dropped;
+}
+
+std::optional<SourceFacts> FrameFeed::facts() const {
+    const std::lock_guard lock(shared_->mutex);
+    return shared_->facts;
+}
+
+double FrameFeed::seconds_since_frame() const {
+    const std::lock_guard lock(shared_->mutex);
+    return shared_->last_frame ? seconds_since(*shared_->last_frame) : 0;
 }
 
 }  // namespace deconv::live

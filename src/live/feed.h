@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "media/source.h"
 
@@ -15,12 +17,24 @@ struct FedFrame {
     double capture_ms = 0;
 };
 
-/// Reads a source ahead.  Live sources: the newest frame wins, older ones are dropped and counted.  Files: every frame,
-/// in order; the thread waits when two are ready.
+/// What is known of a source once it is open.
+struct SourceFacts {
+    std::string name;
+    double fps = 30;
+    bool stills = false;
+};
+
+/// Opens a source and reads it ahead.  Live sources: the newest frame wins, older ones are dropped and counted.  Files:
+/// every frame, in order; the thread waits when two are ready.
 class FrameFeed {
   public:
+    using Opener = std::function<std::unique_ptr<media::Source>()>;
+
     explicit FrameFeed(std::unique_ptr<media::Source> source);
-    /// Never waits more than half a second: a source that hangs is left behind.
+    /// Opens on the feed's thread, so that a camera that does not answer holds nobody up.  What `open` throws comes out
+    /// of next() or wait(), as what the source throws does.  It must keep what it works with alive.
+    explicit FrameFeed(Opener open);
+    /// Closes the source.  Never waits more than half a second: one that hangs is left behind.
     ~FrameFeed();
     FrameFeed(const FrameFeed&) = delete;
     FrameFeed& operator=(const FrameFeed&) = delete;
@@ -32,6 +46,12 @@ class FrameFeed {
     std::optional<FedFrame> wait(double seconds);
     bool ended() const;
     std::int64_t dropped() const;
+
+    /// Nothing while the source is being opened.
+    std::optional<SourceFacts> facts() const;
+    /// Since the source gave its last frame, taken or not; before its first, since it was opened; 0 while it is being
+    /// opened.  A live source that is silent for seconds has stalled: it may come back by itself, or throw.
+    double seconds_since_frame() const;
 
   private:
     struct Shared;

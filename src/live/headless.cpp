@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <deque>
 #include <memory>
 
 #include "base/error.h"
 #include "base/npy.h"
+#include "base/trace.h"
 #include "live/feed.h"
 #include "live/models.h"
 #include "live/projector.h"
@@ -77,12 +79,16 @@ class HeadlessRun {
           device_(gpu::DeviceOptions{options.device, options.minimum_limits, false, {}, {}}),
           pipelines_(device_),
           scheduler_(device_),
-          loaded_(load_model(options.model, options.input_width.value_or(0), options.input_height.value_or(0))),
+          loaded_(load_model(options.model, options.input_width.value_or(0), options.input_height.value_or(0),
+                             options.random_layers)),
           labels_(loaded_.sidecar.labels),
           target_(resolve_target(loaded_.network, labels_, options)) {
-        for (const std::string& path : {options.record, options.snapshot, options.raw, options.activations}) {
+        for (const std::string& path :
+             {options.record, options.snapshot, options.raw, options.activations, options.trace}) {
             if (!path.empty()) media::check_writable(path);
         }
+        if (!options.trace.empty()) trace_.emplace();
+        device_track_.emplace(trace_ ? &*trace_ : nullptr, "device");
         for (const std::string& warning : loaded_.network.graph().warnings) {
             std::fprintf(stderr, "deconv-live: warning: %s\n", warning.c_str());
         }
@@ -146,6 +152,7 @@ class HeadlessRun {
         for (std::int64_t i = 0; i < frames && stop_requested == 0; ++i) {
             ++report_.frames_in;
             started_.push_back(Clock::now());
+            copies_.push_back(1);
             projector_->submit(array.data, target_.selection);
             finish_oldest();
         }
@@ -158,6 +165,7 @@ class HeadlessRun {
         std::optional<std::int64_t> total = source->count();
         if (options_.frames > 0) total = std::min(options_.frames, total.value_or(options_.frames));
         const double seconds = source->stills() ? 0 : 1 / source->fps();
+        live_ = source->live();
         begin_recording(source->fps());
         FrameFeed feed(std::move(source));
         Progress progress(total);
@@ -169,6 +177,7 @@ class HeadlessRun {
             const Picture& picture = fed->frame.picture;
             while (projector_->under_way() > 0 && !projector_->accepts(picture.width, picture.height)) finish_oldest();
             started_.push_back(Clock::now());
+            copies_.push_back(live_ ? copies_due(fed->frame.time_s) : 1);
             projector_->submit(picture, target_.selection, seconds);
             while (projector_->under_way() >= Projector::slots) finish_oldest();
             progress.frame(report_.frames_processed);
@@ -178,7 +187,18 @@ class HeadlessRun {
         report_.frames_in += report_.frames_dropped;
     }
 
+    /// How often a live frame is recorded, so that the recording's time is true: not at all where frames come faster
+    /// than its rate, several times where they come more slowly.
+    std::int64_t copies_due(double time_s) {
+        if (recorded_ == 0) live_since_s_ = time_s;
+        const auto due = static_cast<std::int64_t>((time_s - live_since_s_) * record_fps_) + 1;
+        const std::int64_t copies = std::max<std::int64_t>(0, due - recorded_);
+        recorded_ += copies;
+        return copies;
+    }
+
     void begin_recording(double fps) {
+        record_fps_ = fps;
         if (options_.record.empty()) return;
         recording_.emplace(std::make_unique<media::Recorder>(options_.record, fps, metadata()));
     }
@@ -191,6 +211,7 @@ class HeadlessRun {
 
     void finish_oldest() {
         last_ = projector_->collect();
+        trace_frame();
         ++report_.frames_processed;
         for (const auto& [stage, ms] : last_.stage_ms) report_.stage_ms[stage].push_back(ms);
         // The first frame compiles and uploads: the rate is that of the others, where there are others.
@@ -202,16 +223,35 @@ class HeadlessRun {
             report_.seconds = ms_since(timing_) / 1000;
             report_.timed_frames = report_.frames_processed - 1;
         }
-        if (recording_) {
-            if (options_.snapshot.empty()) {
-                recording_->add(std::move(last_.view));
-            } else {
-                recording_->add(last_.view);
-            }
+        record_view();
+    }
+
+    /// The view of the frame finished last; what was seen before it fills the time between.
+    void record_view() {
+        const std::int64_t copies = copies_.front();
+        copies_.pop_front();
+        if (!recording_ || copies == 0) return;
+        for (std::int64_t i = 1; i < copies; ++i) recording_->add(seen_.rgba.empty() ? last_.view : seen_);
+        if (live_) seen_ = last_.view;
+        if (options_.snapshot.empty()) {
+            recording_->add(std::move(last_.view));
+        } else {
+            recording_->add(last_.view);
+        }
+    }
+
+    void trace_frame() {
+        if (!trace_) return;
+        trace_->complete("frame", "submit to result", last_.submitted, Clock::now());
+        if (last_.segments.empty()) return;
+        device_track_->submission(last_.submitted, last_.segments.front().start_ms);
+        for (const gpu::SegmentTime& segment : last_.segments) {
+            device_track_->span(segment.stage + " " + segment.label, segment.start_ms, segment.end_ms);
         }
     }
 
     void write_files() {
+        if (trace_) trace_->write(options_.trace);
         const nn::Plan& plan = projector_->plan();
         if (!options_.snapshot.empty()) media::write_png(options_.snapshot, last_.view, metadata());
         if (!options_.raw.empty()) {
@@ -235,7 +275,14 @@ class HeadlessRun {
     std::optional<Projector> projector_;
     std::optional<RecordThread> recording_;
     std::vector<Clock::time_point> started_;
+    std::deque<std::int64_t> copies_;  // of each picture under way, for the recording
+    bool live_ = false;
+    Picture seen_;  // the view recorded last, of a live source
+    std::int64_t recorded_ = 0;
+    double record_fps_ = 30, live_since_s_ = 0;
     Clock::time_point timing_;
+    std::optional<Trace> trace_;
+    std::optional<DeviceTrack> device_track_;
     ProjectedFrame last_;
     Report report_;
 };

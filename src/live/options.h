@@ -16,6 +16,7 @@ struct Options {
     std::string camera;                            // number, device path or stream URL; empty: none asked for
     std::string input;                             // file, folder, "demo" or X.npy; empty: none asked for
     std::string model;                             // name or FILE.onnx; empty: the bundled default
+    bool watch = false;                            // the network is loaded anew whenever its file changes
     std::optional<int> input_width, input_height;  // of the network
     image::Fit fit = image::Fit::crop;
 
@@ -28,10 +29,12 @@ struct Options {
     nn::LrnReverse lrn = nn::LrnReverse::identity;
     image::Display display = image::Display::signed_zero_grey;
     double blur = 0;
+    int random_layers = 0;  // learned layers whose weights are random, from the top
 
     std::int64_t frames = 0;  // 0: as many as there are
     std::string record, snapshot, raw, activations;
     bool json = false;
+    std::string trace;  // where the timeline goes
 
     std::string device;  // index or part of a name
     bool minimum_limits = false;

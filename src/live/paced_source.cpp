@@ -1,7 +1,10 @@
 #include "live/paced_source.h"
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <thread>
+#include <utility>
 
 namespace deconv::live {
 namespace {
@@ -20,17 +23,22 @@ class PacedSource : public media::Source {
             std::this_thread::sleep_for(std::chrono::milliseconds(33));
             return still_;
         }
+        // A short delay is made up for by skipping; after a long one (a pause) the count begins anew.
+        if (late() > 1) start_ = Clock::now() - time_of(index_ + 1);
+        while (!source_->stills() && late() > seconds_ && source_->skip()) ++index_;
         std::optional<media::Frame> frame = read();
         if (frame && source_->count() == 1) still_ = frame;
-        // A short delay is made up for by skipping; after a long one (a pause) the count begins anew.
-        if (late() > 1) start_ = Clock::now() - time_of(index_);
-        while (frame && !source_->stills() && late() > seconds_) frame = read();
-        std::this_thread::sleep_until(start_ + time_of(index_));
-        return frame;
+        // A folder's next picture is two seconds away: too long for whoever does not want it any more.
+        for (const Clock::time_point due = start_ + time_of(index_); !cancelled_ && Clock::now() < due;) {
+            std::this_thread::sleep_until(std::min(due, Clock::now() + std::chrono::milliseconds(50)));
+        }
+        return cancelled_ ? std::nullopt : std::move(frame);
     }
+    void cancel() override { cancelled_ = true; }
 
     double fps() const override { return source_->stills() ? 30 : source_->fps(); }
     bool live() const override { return true; }
+    bool on_demand() const override { return true; }
     bool stills() const override { return source_->stills(); }
     std::optional<std::int64_t> count() const override { return std::nullopt; }
     std::string name() const override { return source_->name(); }
@@ -40,7 +48,8 @@ class PacedSource : public media::Source {
         return std::chrono::duration_cast<Clock::duration>(
             std::chrono::duration<double>(static_cast<double>(frame) * seconds_));
     }
-    double late() const { return std::chrono::duration<double>(Clock::now() - (start_ + time_of(index_))).count(); }
+    /// Seconds since the next frame was due.
+    double late() const { return std::chrono::duration<double>(Clock::now() - (start_ + time_of(index_ + 1))).count(); }
 
     std::optional<media::Frame> read() {
         std::optional<media::Frame> frame = source_->next();
@@ -53,6 +62,7 @@ class PacedSource : public media::Source {
     }
 
     std::string path_;
+    std::atomic<bool> cancelled_ = false;
     std::unique_ptr<media::Source> source_;
     std::optional<media::Frame> still_;
     double seconds_ = 1.0 / 30;

@@ -11,12 +11,13 @@ namespace {
 
 constexpr int gap = 8;  // pixels between the camera and the projection
 
-nn::PlanOptions plan_options(const ProjectorOptions& options) {
+nn::PlanOptions plan_options(const nn::Network& network, const ProjectorOptions& options) {
     nn::PlanOptions plan;
     plan.target = options.target;
     plan.rule = options.rule;
     plan.lrn = options.lrn;
     if (options.observed >= 0) plan.observed.insert(options.observed);
+    prepare_plan(options.show, network, options.batch, plan);
     return plan;
 }
 
@@ -44,7 +45,7 @@ image::DisplayMapping make_mapping(const gpu::Device& device, const nn::Network&
     return {device,
             plan.reconstruction().slice,
             plan.selections(),
-            1,
+            static_cast<int>(plan.options().copies),
             static_cast<int>(shape[1]),
             static_cast<int>(shape[3]),
             static_cast<int>(shape[2]),
@@ -74,13 +75,15 @@ Projector::Projector(const gpu::Device& device, gpu::Pipelines& pipelines, gpu::
       scheduler_(scheduler),
       model_(model),
       options_(options),
-      plan_(model, plan_options(options)),
+      plan_(model, plan_options(model.network(), options)),
       classes_(model.network().classes()),
       mapping_(make_mapping(device, model.network(), plan_, options)) {
     const nn::Shape& shape = plan_.reconstruction().shape;
     channels_ = static_cast<int>(shape[1]);
     input_height_ = static_cast<int>(shape[2]);
     input_width_ = static_cast<int>(shape[3]);
+    exhibit_ =
+        make_exhibit(options.show, {device, model.network(), plan_, mapping_.pictures(), input_width_, input_height_});
 }
 
 Projector::~Projector() {
@@ -119,37 +122,40 @@ void Projector::prepare(int width, int height) {
     const std::uint64_t view_bytes =
         std::uint64_t{4} * static_cast<std::uint64_t>(view_width_) * static_cast<std::uint64_t>(view_height_);
     request_at_ = gpu::align_up(data_bytes, alignment);
-    viewing_at_ = request_at_ + alignment;
+    viewing_at_ = gpu::align_up(request_at_ + plan_.requests().bytes, alignment);
+    exhibit_up_at_ = viewing_at_ + alignment;
     selection_at_ = gpu::align_up(view_bytes, alignment);
-    peaks_at_ = selection_at_ + alignment;
+    peaks_at_ = gpu::align_up(selection_at_ + plan_.selections().bytes, alignment);
     scores_at_ = gpu::align_up(peaks_at_ + plan_.peaks().bytes, alignment);
     scores_bytes_ = classes_.tensor >= 0 ? plan_.tensor(classes_.tensor).slice.bytes : 0;
+    projection_at_ = gpu::align_up(scores_at_ + scores_bytes_, alignment);
+    exhibit_down_at_ = gpu::align_up(projection_at_ + mapping_.picture().slice.bytes, alignment);
     if (!tensor) picture_ = gpu::Buffer(device_, data_bytes, gpu::MemoryUse::device);
     view_ = gpu::Buffer(device_, view_bytes, gpu::MemoryUse::device);
     if (options_.publish) publish_into(width, height);
     for (Slot& slot : slots_) {
-        slot.upload = gpu::Buffer(device_, viewing_at_ + alignment, gpu::MemoryUse::upload);
-        slot.readback =
-            gpu::Buffer(device_, scores_at_ + std::max<std::uint64_t>(scores_bytes_, 4), gpu::MemoryUse::readback);
-        const auto record = [&](bool with_view) {
-            return std::make_unique<gpu::Recording>(device_, pipelines_, steps_of(slot, with_view),
-                                                    first_guess(device_));
+        const std::uint64_t exhibit_up = exhibit_ ? exhibit_->upload_bytes() : 0;
+        const std::uint64_t exhibit_down = exhibit_ ? exhibit_->readback_bytes() : 0;
+        slot.upload = gpu::Buffer(device_, exhibit_up_at_ + exhibit_up, gpu::MemoryUse::upload);
+        slot.readback = gpu::Buffer(device_, exhibit_down_at_ + exhibit_down, gpu::MemoryUse::readback);
+        const auto record = [&](Kind kind) {
+            return std::make_unique<gpu::Recording>(device_, pipelines_, steps_of(slot, kind), first_guess(device_));
         };
-        slot.recording = record(!options_.publish);
-        if (options_.publish) slot.with_view = record(true);
+        slot.recording = record(options_.publish ? Kind::plain : Kind::with_view);
+        if (options_.publish) {
+            slot.with_view = record(Kind::with_view);
+            slot.aside = record(Kind::aside);
+        }
     }
 }
 
 void Projector::publish_into(int width, int height) {
     // A window may still draw the old ones.
     auto pictures = std::make_shared<PublishedPictures>();
-    const nn::Tensor target = plan_.tensor(options_.target);
-    const nn::Extent extent = nn::extent_of(target.shape);
-    const int map_width = static_cast<int>(extent.width);
-    pictures->grid = image::map_grid(static_cast<int>(extent.channels), map_width,
-                                     static_cast<int>(extent.plane / extent.width), 1.0);
     pictures->placement =
         image::place(options_.fit, std::max(width, 1), std::max(height, 1), input_width_, input_height_);
+    const bool black = options_.display == image::Display::positive || options_.display == image::Display::norm;
+    pictures->zero = black ? 0.0F : 0.5F;
     pictures->input_width = input_width_;
     pictures->input_height = input_height_;
     const auto bytes = [](int w, int h) {
@@ -157,18 +163,25 @@ void Projector::publish_into(int width, int height) {
     };
     const std::uint64_t camera = bytes(width, height);
     const std::uint64_t projection = bytes(input_width_, input_height_);
-    const std::uint64_t maps = bytes(pictures->grid.width(), pictures->grid.height());
-    pictures->buffer = gpu::Buffer(device_, camera + projection + maps, gpu::MemoryUse::device);
+    image::DevicePicture exhibit = exhibit_ ? exhibit_->picture_size() : image::DevicePicture{};
+    pictures->buffer =
+        gpu::Buffer(device_, camera + projection + bytes(exhibit.width, exhibit.height), gpu::MemoryUse::device);
     const gpu::Slice all = pictures->buffer.slice();
+    device_.run_once([&](vk::CommandBuffer commands) {
+        commands.fillBuffer(all.buffer, 0, VK_WHOLE_SIZE, image::background_colour);
+    });
     pictures->camera = {
         all.part(0, std::uint64_t{4} * static_cast<std::uint64_t>(width) * static_cast<std::uint64_t>(height)), width,
         height};
     pictures->projection = {all.part(camera, mapping_.picture().slice.bytes), input_width_, input_height_};
-    pictures->maps = {all.part(camera + projection, maps), pictures->grid.width(), pictures->grid.height()};
+    if (exhibit_) {
+        exhibit.slice = all.part(camera + projection, bytes(exhibit.width, exhibit.height));
+        pictures->exhibit = exhibit;
+    }
     published_ = std::move(pictures);
 }
 
-std::vector<gpu::Step> Projector::steps_of(const Slot& slot, bool with_view) {
+std::vector<gpu::Step> Projector::steps_of(const Slot& slot, Kind kind) {
     const bool tensor = width_ == 0;
     const gpu::Slice up = slot.upload.slice();
     const gpu::Slice down = slot.readback.slice();
@@ -192,14 +205,18 @@ std::vector<gpu::Step> Projector::steps_of(const Slot& slot, bool with_view) {
     steps.insert(steps.end(), plan_.steps().begin(), plan_.steps().end());
     steps.insert(steps.end(), mapping_.steps().begin(), mapping_.steps().end());
 
-    if (options_.publish) {
+    if (options_.publish && kind != Kind::aside) {
         // One stage of its own, so that a window never sees half of it.
-        gpu::Step maps = image::maps_step(device_.info(), published_->grid, plan_.tensor(options_.target).slice,
-                                          plan_.peaks(), plan_.selections(), published_->maps.slice);
-        maps.stage = "publish";
-        steps.push_back(std::move(maps));
         if (!tensor) steps.push_back(copy_step(camera.slice, published_->camera.slice, "publish"));
         steps.push_back(copy_step(mapping_.picture().slice, published_->projection.slice, "publish"));
+        if (exhibit_) {
+            exhibit_->add_steps(steps, published_->exhibit, up.part(exhibit_up_at_, exhibit_->upload_bytes()),
+                                down.part(exhibit_down_at_, exhibit_->readback_bytes()));
+        }
+    }
+    if (options_.publish) {
+        steps.push_back(
+            copy_step(mapping_.picture().slice, down.part(projection_at_, mapping_.picture().slice.bytes), "display"));
     }
     steps.push_back(copy_step(plan_.selections(), down.part(selection_at_, plan_.selections().bytes), "display"));
     steps.push_back(copy_step(plan_.peaks(), down.part(peaks_at_, plan_.peaks().bytes), "display"));
@@ -207,7 +224,7 @@ std::vector<gpu::Step> Projector::steps_of(const Slot& slot, bool with_view) {
         steps.push_back(
             copy_step(plan_.tensor(classes_.tensor).slice, down.part(scores_at_, scores_bytes_), "display"));
     }
-    if (!with_view) return steps;
+    if (kind != Kind::with_view) return steps;
     const int projection_width = std::max(2, view_height_ * input_width_ / input_height_);
     const int left = view_width_ - projection_width;
     if (!tensor) {
@@ -224,15 +241,21 @@ std::vector<gpu::Step> Projector::steps_of(const Slot& slot, bool with_view) {
 
 void Projector::submit(const Picture& picture, const nn::Selection& selection, double seconds) {
     prepare(picture.width, picture.height);
-    start(selection, seconds, picture.rgba.data(), picture.rgba.size());
+    const bool viewed = view_wanted_ || !options_.publish;
+    start(viewed ? Kind::with_view : Kind::plain, selection, seconds, picture.rgba.data(), picture.rgba.size());
 }
 
 void Projector::submit(const std::vector<float>& tensor, const nn::Selection& selection) {
     prepare(0, 0);
-    start(selection, 0, tensor.data(), tensor.size() * sizeof(float));
+    start(Kind::with_view, selection, 0, tensor.data(), tensor.size() * sizeof(float));
 }
 
-void Projector::start(const nn::Selection& selection, double seconds, const void* data, std::size_t bytes) {
+void Projector::submit_aside(const Picture& picture, const nn::Selection& selection) {
+    prepare(picture.width, picture.height);
+    start(Kind::aside, selection, -1, picture.rgba.data(), picture.rgba.size());
+}
+
+void Projector::start(Kind kind, const nn::Selection& selection, double seconds, const void* data, std::size_t bytes) {
     if (busy_.size() == slots) throw Error("too many frames under way");
     Slot& slot = slots_.at(next_);
     busy_.push_back(next_);
@@ -241,15 +264,29 @@ void Projector::start(const nn::Selection& selection, double seconds, const void
     std::byte* to = slot.upload.mapped().data();
     std::memcpy(to, data, bytes);
     const nn::Extent extent = nn::extent_of(plan_.tensor(options_.target).shape);
-    const nn::SelectionRequest request = nn::to_request(selection, extent.width);
-    std::memcpy(to + request_at_, &request, sizeof request);
+    std::vector<nn::Selection> wanted(static_cast<std::size_t>(plan_.options().copies), selection);
+    if (exhibit_ && kind != Kind::aside) {
+        const double now = std::chrono::duration<double>(begin.time_since_epoch()).count();
+        const std::vector<nn::Selection> more = exhibit_->batch(selection, now);
+        std::copy(more.begin(), more.end(), wanted.begin() + 1);
+        exhibit_->write(slot.upload.mapped().subspan(exhibit_up_at_));
+    }
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+        const nn::SelectionRequest request = nn::to_request(wanted[i], extent.width);
+        std::memcpy(to + request_at_ + i * sizeof request, &request, sizeof request);
+    }
     image::Viewing viewing;
     viewing.seconds = static_cast<float>(seconds);
     viewing.gain = gain_;
     viewing.gamma = gamma_;
+    viewing.alone = plan_.options().copies > 1 ? 1 : 0;
     std::memcpy(to + viewing_at_, &viewing, sizeof viewing);
     slot.upload_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
-    slot.running = slot.with_view && view_wanted_ ? slot.with_view.get() : slot.recording.get();
+    slot.kind = kind;
+    slot.running = slot.recording.get();
+    if (options_.publish && kind == Kind::with_view) slot.running = slot.with_view.get();
+    if (options_.publish && kind == Kind::aside) slot.running = slot.aside.get();
+    slot.submitted = std::chrono::steady_clock::now();
     slot.ticket = scheduler_.submit(*slot.running);
 }
 
@@ -258,26 +295,34 @@ ProjectedFrame Projector::collect() {
     scheduler_.wait(slot.ticket);
     busy_.pop_front();
     ProjectedFrame frame;
-    const std::byte* from = slot.readback.mapped().data();
-    if (slot.running == slot.with_view.get() || !slot.with_view) {
+    frame.submitted = slot.submitted;
+    const std::span<const std::byte> from = slot.readback.mapped();
+    if (slot.kind == Kind::with_view) {
         frame.view = Picture(view_width_, view_height_);
-        std::memcpy(frame.view.rgba.data(), from, frame.view.rgba.size());
+        std::memcpy(frame.view.rgba.data(), from.data(), frame.view.rgba.size());
+    }
+    if (options_.publish && (slot.kind == Kind::aside || projection_wanted_)) {
+        frame.projection = Picture(input_width_, input_height_);
+        std::memcpy(frame.projection.rgba.data(), from.data() + projection_at_, frame.projection.rgba.size());
     }
     std::vector<std::pair<float, std::uint32_t>> peaks(plan_.peaks().bytes / 8);
-    std::memcpy(static_cast<void*>(peaks.data()), from + peaks_at_, plan_.peaks().bytes);
-    for (const auto& [value, place] : peaks) frame.peaks.push_back(value);
-    std::memcpy(&frame.selection, from + selection_at_, sizeof frame.selection);
+    std::memcpy(static_cast<void*>(peaks.data()), from.data() + peaks_at_, plan_.peaks().bytes);
+    for (const auto& [value, place] : peaks) {
+        frame.peaks.push_back(value);
+        frame.places.push_back(static_cast<int>(place));
+    }
+    std::memcpy(&frame.selection, from.data() + selection_at_, sizeof frame.selection);
     if (scores_bytes_ > 0) {
         frame.scores.resize(scores_bytes_ / sizeof(float));
-        std::memcpy(frame.scores.data(), from + scores_at_, scores_bytes_);
+        std::memcpy(frame.scores.data(), from.data() + scores_at_, scores_bytes_);
     }
-    for (const gpu::SegmentTime& time : slot.running->times()) {
+    if (exhibit_ && slot.kind != Kind::aside) exhibit_->read(from.subspan(exhibit_down_at_));
+    frame.segments = slot.running->times();
+    for (const gpu::SegmentTime& time : frame.segments) {
         frame.stage_ms[time.stage] += std::max(0.0, time.end_ms - time.start_ms);
     }
     frame.stage_ms["upload"] += slot.upload_ms;
-    // From the second frame on segments follow what was measured.
-    gpu::Recording& ran = slot.running == slot.recording.get() ? *slot.recording : *slot.with_view;
-    if (!ran.adapted()) ran.adapt();
+    slot.running->finished();
     return frame;
 }
 

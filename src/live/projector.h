@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -13,7 +14,7 @@
 #include "base/picture.h"
 #include "image/display.h"
 #include "image/fit.h"
-#include "image/maps.h"
+#include "live/exhibit.h"
 #include "nn/model.h"
 #include "nn/plan.h"
 #include "vk/recording.h"
@@ -31,25 +32,32 @@ struct ProjectorOptions {
     double blur = 0;
     /// Keep pictures on the device for a window to draw; then `view` comes back only while asked for by with_view().
     bool publish = false;
+    /// What is published beside camera and projection.
+    Show show = Show::projection;
+    int batch = 4;  // channels a frame of Show::mosaic
 };
 
 /// Pictures of the newest whole frame, on the device: what a window draws.  They change only between two segments, all
 /// together, so whatever is submitted to the queue sees one frame.
 struct PublishedPictures {
     gpu::Buffer buffer;
-    image::DevicePicture camera, projection, maps;  // camera is empty for tensors
-    image::MapGrid grid;
-    image::Placement placement;  // where in the camera's picture the network looks
+    image::DevicePicture camera, projection, exhibit;  // camera is empty for tensors, exhibit for Show::projection
+    image::Placement placement;                        // where in the camera's picture the network looks
     int input_width = 0, input_height = 0;
+    float zero = 0.5F;  // the projection's brightness, 0 … 1, where there is no signal
 };
 
 /// What came back of one frame.
 struct ProjectedFrame {
-    Picture view;                     // camera and projection side by side
+    Picture view;                     // camera and projection side by side, where wanted
+    Picture projection;               // alone, in the network's input size, where wanted
     nn::ResolvedSelection selection;  // what was projected
     std::vector<float> peaks;         // the largest activation of each channel of the target
+    std::vector<int> places;          // where, y · width + x
     std::vector<float> scores;        // of the classes, as the network's output has them; empty where it has none
     std::map<std::string, double> stage_ms;
+    std::vector<gpu::SegmentTime> segments;
+    std::chrono::steady_clock::time_point submitted;
 };
 
 /// Two frames may be under way; one thread.  After the first frame of a size nothing is allocated or compiled.
@@ -68,8 +76,16 @@ class Projector {
     bool accepts(int width, int height) const { return busy_.empty() || (width == width_ && height == height_); }
     /// Starts a frame; at most `slots` may be under way.  `seconds` since the frame before, 0 for a still picture.
     void submit(const Picture& picture, const nn::Selection& selection, double seconds);
-    /// With options.publish: whether frames from here on bring their `view` back.
+    /// With options.publish: whether frames from here on bring their `view`, or their `projection`, back.
     void with_view(bool wanted) { view_wanted_ = wanted; }
+    void with_projection(bool wanted) { projection_wanted_ = wanted; }
+    /// A frame beside the others: it brings its projection back with a scale of its own, and publishes nothing.
+    void submit_aside(const Picture& picture, const nn::Selection& selection);
+    /// Makes ready for pictures of this size; the first submit() of a size does so otherwise.  Compiles and allocates:
+    /// may run on another thread before the first frame.
+    void prepare(int width, int height);
+    /// Null for Show::projection.  Of the last frame collected.
+    const Exhibit* exhibit() const { return exhibit_.get(); }
     void set_viewing(float gain, float gamma) {
         gain_ = gain;
         gamma_ = gamma;
@@ -89,20 +105,23 @@ class Projector {
     std::vector<float> download(const gpu::Slice& slice) const;
 
   private:
+    enum class Kind { plain, with_view, aside };
     struct Slot {
         gpu::Buffer upload;    // picture or tensor, then the request, then what the viewer set
         gpu::Buffer readback;  // view, selection, scores
         std::unique_ptr<gpu::Recording> recording;
-        std::unique_ptr<gpu::Recording> with_view;  // the same and the view, where frames are published
-        const gpu::Recording* running = nullptr;
+        // Where frames are published: the same and the view, or the projection alone.
+        std::unique_ptr<gpu::Recording> with_view, aside;
+        gpu::Recording* running = nullptr;
+        Kind kind = Kind::plain;
         gpu::Scheduler::Ticket ticket = 0;
+        std::chrono::steady_clock::time_point submitted;
         double upload_ms = 0;
     };
 
-    void prepare(int width, int height);
     void publish_into(int width, int height);
-    std::vector<gpu::Step> steps_of(const Slot& slot, bool with_view);
-    void start(const nn::Selection& selection, double seconds, const void* data, std::size_t bytes);
+    std::vector<gpu::Step> steps_of(const Slot& slot, Kind kind);
+    void start(Kind kind, const nn::Selection& selection, double seconds, const void* data, std::size_t bytes);
 
     const gpu::Device& device_;
     gpu::Pipelines& pipelines_;
@@ -116,10 +135,14 @@ class Projector {
     int width_ = 0, height_ = 0;  // of the pictures that the slots are made for; 0: tensors
     bool prepared_ = false;
     int view_width_ = 0, view_height_ = 0;
-    bool view_wanted_ = true;
+    bool view_wanted_ = true, projection_wanted_ = false;
     float gain_ = 1, gamma_ = 1;
     std::shared_ptr<PublishedPictures> published_;
-    std::uint64_t peaks_at_ = 0, request_at_ = 0, viewing_at_ = 0, selection_at_ = 0, scores_at_ = 0, scores_bytes_ = 0;
+    std::unique_ptr<Exhibit> exhibit_;
+    // Where things lie in a slot's upload and readback, in bytes.
+    std::uint64_t request_at_ = 0, viewing_at_ = 0, exhibit_up_at_ = 0;
+    std::uint64_t selection_at_ = 0, peaks_at_ = 0, scores_at_ = 0, scores_bytes_ = 0, projection_at_ = 0,
+                  exhibit_down_at_ = 0;
     gpu::Buffer picture_, view_;
     std::array<Slot, slots> slots_;
     std::size_t next_ = 0;

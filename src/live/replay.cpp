@@ -37,6 +37,7 @@ std::vector<std::string> to_arguments(const Options& options) {
     char blur[32];
     std::snprintf(blur, sizeof blur, "%g", options.blur);
     add("--blur", blur);
+    if (options.random_layers > 0) add("--random-layers", std::to_string(options.random_layers));
     return arguments;
 }
 
@@ -61,8 +62,9 @@ std::vector<std::string> replay_arguments(const std::string& path) {
         throw Error(path + ": what it says of how it was made cannot be read");
     }
     // Only settings: a file from elsewhere must not make the program write or open something else.
-    static const std::vector<std::string> known{"--model", "--size", "--fit", "--layer",   "--channel", "--projection",
-                                                "--start", "--rule", "--lrn", "--display", "--blur"};
+    static const std::vector<std::string> known{"--model",      "--size",  "--fit",  "--layer", "--channel",
+                                                "--projection", "--start", "--rule", "--lrn",   "--display",
+                                                "--blur",       "--random-layers"};
     for (std::size_t i = 0; i < arguments.size(); i += 2) {
         if (i + 1 == arguments.size() || std::find(known.begin(), known.end(), arguments[i]) == known.end()) {
             throw Error(path + ": what it says of how it was made cannot be read");

@@ -281,6 +281,10 @@ class Demo : public Source {
         frame.picture = draw_demo(640, 480, frame.time_s);
         return frame;
     }
+    bool skip() override {
+        ++index_;
+        return true;
+    }
     double fps() const override { return frames_per_second; }
     bool live() const override { return false; }
     std::optional<std::int64_t> count() const override { return std::nullopt; }

@@ -1,7 +1,8 @@
 // H.264 in Matroska on libavformat, laid out so that a killed program leaves a file that plays: a key frame every half
-// second, no reordering, clusters of half a second, every packet handed to the kernel at once.
-#include <array>
+// second, no reordering, clusters of half a second, each handed to the kernel at once.
 #include <cctype>
+#include <cerrno>
+#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "media/encoder.h"
 #include "media/libav.h"
 #include "media/opencv_tools.h"
 #include "media/sink.h"
@@ -16,10 +18,10 @@
 namespace deconv::media {
 namespace {
 
-constexpr int key_frame_every = 15;
+using Clock = std::chrono::steady_clock;
 
-/// In order of preference; the first that opens is taken.  All of them are software.
-constexpr std::array encoders = {"libx264", "libopenh264", "mpeg4", "ffv1"};
+/// What was encoded longer ago than this is in the kernel's hands.
+constexpr std::chrono::milliseconds flush_every{500};
 
 /// Whole rates and those of NTSC (29.97 is 30000/1001) exactly, others to a thousandth.
 AVRational exact_rate(double fps) {
@@ -34,19 +36,6 @@ bool named_mkv(const std::string& path) {
     std::string extension = std::filesystem::path(path).extension().string();
     for (char& c : extension) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
     return extension == ".mkv";
-}
-
-void set_quality(AVCodecContext& codec, const std::string& encoder, av::Options& options) {
-    if (encoder == "libx264") {
-        options.set("preset", "veryfast");
-        options.set("tune", "zerolatency");
-        options.set("crf", "20");
-    } else if (encoder == "libopenh264") {
-        codec.bit_rate = std::int64_t{codec.width} * codec.height * 10;  // about 3 Mbit/s at 640 × 480
-    } else if (encoder == "mpeg4") {
-        codec.flags |= AV_CODEC_FLAG_QSCALE;
-        codec.global_quality = 3 * FF_QP2LAMBDA;
-    }
 }
 
 }  // namespace
@@ -68,13 +57,21 @@ struct Recorder::Impl {
     std::vector<std::uint8_t> padded;
     std::int64_t frames = 0;
     std::int64_t bytes = 0;
+    std::int64_t header = 0;    // of them, before the first picture
+    Clock::time_point written;  // when the file last grew
     bool finished = false;
 
     [[noreturn]] void fail(const std::string& what, int error) const {
         throw Error(path + ": " + what + ": " + av::error_text(error));
     }
+    /// With a hint at what is left, where that is anything.
+    [[noreturn]] void fail_midway(const std::string& what, int error) const {
+        const bool full = error == AVERROR(ENOSPC) || error == AVERROR(EDQUOT);
+        const std::string why =
+            full ? "the disk is full (" + av::error_text(error) + ")" : what + ": " + av::error_text(error);
+        throw Error(path + ": " + why + (bytes > header ? "; what was written plays" : ""));
+    }
 
-    bool open_codec(const char* name);
     void open_file();
     void open(const Picture& picture);
     void convert(const Picture& picture);
@@ -82,31 +79,6 @@ struct Recorder::Impl {
     void check_written();
     void abandon();
 };
-
-/// False where this encoder is missing or refuses.
-bool Recorder::Impl::open_codec(const char* name) {
-    const AVCodec* encoder = avcodec_find_encoder_by_name(name);
-    if (encoder == nullptr) return false;
-    av::CodecContext context(avcodec_alloc_context3(encoder));
-    if (!context) return false;
-    context->width = width + width % 2;
-    context->height = height + height % 2;
-    context->pix_fmt = AV_PIX_FMT_YUV420P;
-    context->time_base = av_inv_q(rate);
-    context->framerate = rate;
-    context->gop_size = key_frame_every;
-    context->max_b_frames = 0;
-    context->sample_aspect_ratio = {1, 1};
-    // What swscale's default conversion makes, said so that players need not guess by the size.
-    context->colorspace = AVCOL_SPC_SMPTE170M;
-    context->color_range = AVCOL_RANGE_MPEG;
-    context->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
-    av::Options options;
-    set_quality(*context, name, options);
-    if (avcodec_open2(context.get(), encoder, options.address()) < 0) return false;
-    codec = std::move(context);
-    return true;
-}
 
 void Recorder::Impl::open_file() {
     AVFormatContext* made = nullptr;
@@ -131,17 +103,17 @@ void Recorder::Impl::open_file() {
     avio_flush(output->pb);
     if (error >= 0) error = output->pb->error;
     if (error < 0) fail("cannot be written", error);
+    header = bytes = avio_tell(output->pb);
+    written = Clock::now();
 }
 
 void Recorder::Impl::open(const Picture& picture) {
     width = picture.width;
     height = picture.height;
-    const auto opens = [&](const char* name) { return open_codec(name); };
-    bool opened = false;
-    for (const char* name : encoders) opened = opened || opens(name);
-    if (!opened) {
-        throw Error(path + ": no encoder takes pictures of " + std::to_string(width) + " x " + std::to_string(height) +
-                    "; choose another size");
+    try {
+        codec = open_encoder(recording_encoders, width + width % 2, height + height % 2, rate);
+    } catch (const Error& error) {
+        throw Error(path + ": " + error.what());
     }
     yuv.reset(av_frame_alloc());
     packet.reset(av_packet_alloc());
@@ -178,8 +150,10 @@ void Recorder::Impl::convert(const Picture& picture) {
 
 void Recorder::Impl::check_written() {
     avio_flush(output->pb);
-    bytes = std::max(bytes, avio_tell(output->pb));
-    if (output->pb->error < 0) fail("the recording stopped", output->pb->error);
+    if (output->pb->error < 0) fail_midway("cannot be written any further", output->pb->error);
+    const std::int64_t now = avio_tell(output->pb);
+    if (now > bytes) written = Clock::now();
+    bytes = std::max(bytes, now);
 }
 
 /// Sends one frame, or nullptr for the end, and writes the packets that are ready.
@@ -195,8 +169,13 @@ void Recorder::Impl::encode(const AVFrame* frame) {
         error = av_write_frame(output.get(), packet.get());
         av_packet_unref(packet.get());
         check_written();
+        // Clusters are counted in the film's time; pictures may come more slowly.
+        if (error >= 0 && Clock::now() - written >= flush_every) {
+            error = av_write_frame(output.get(), nullptr);
+            check_written();
+        }
     }
-    fail("the recording stopped", error);
+    fail_midway("encoding failed", error);
 }
 
 /// Nothing more can be added.  A file that holds no picture yet is taken away again.
@@ -215,10 +194,11 @@ Recorder::Recorder(std::string path, double fps, Metadata metadata) : impl_(std:
     if (!(fps > 0 && fps <= 1000)) throw Error(path + ": cannot be recorded at " + std::to_string(fps) + " frames/s");
     if (!named_mkv(path)) throw Error(path + ": recordings are Matroska files; give a name that ends in .mkv");
     check_writable(path);
-    const auto present = [](const char* name) { return avcodec_find_encoder_by_name(name) != nullptr; };
-    bool found = false;
-    for (const char* name : encoders) found = found || present(name);
-    if (!found) throw Error(path + ": FFmpeg has no encoder to record with; install libavcodec with libx264");
+    try {
+        require_encoder(recording_encoders);
+    } catch (const Error& error) {
+        throw Error(path + ": " + error.what());
+    }
     impl_->path = std::move(path);
     impl_->rate = exact_rate(fps);
     impl_->metadata = std::move(metadata);

@@ -25,8 +25,9 @@ Metadata read_metadata(const std::string& path);
 /// Leaves nothing behind and does not touch an existing file.
 void check_writable(const std::string& path);
 
-/// An H.264 video in a Matroska file, crash-safe: what was written plays, up to the last half second, even after the
-/// program is killed.  Sizes that are odd are padded by one pixel.  Not for use by several threads at once.
+/// An H.264 video in a Matroska file, crash-safe: what was added plays, up to the last half second, even after the
+/// program is killed, at whatever pace pictures came.  Sizes that are odd are padded by one pixel.  Not for use by
+/// several threads at once.
 class Recorder {
   public:
     /// The file is made at the first picture.  Throws Error if the path cannot be written, does not end in .mkv, or no

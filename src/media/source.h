@@ -23,13 +23,20 @@ class Source {
   public:
     virtual ~Source() = default;
     /// The next frame, or nothing where the source has ended.  Throws Error where it breaks (a video that cannot be
-    /// decoded from its first frame on, a camera that gives no colour frame).  From a stream that has stalled it throws
-    /// after 5 seconds; it cannot be cancelled before.
+    /// decoded from its first frame on, a camera that was unplugged, a stream that broke off).  From a stream or camera
+    /// that has stalled it throws after 5 seconds.
     virtual std::optional<Frame> next() = 0;
+    /// Passes over the next frame, as cheaply as can be; false where there is none.
+    virtual bool skip() { return next().has_value(); }
+    /// Ends the source, for one that is not waited for any longer: a stream's next() under way returns within a fifth
+    /// of a second; a camera's cannot be hurried.  May be called from another thread.
+    virtual void cancel() {}
     /// Frames a second to record and show it at; for a camera what it claims, or 30.
     virtual double fps() const = 0;
     /// A live source goes on by itself: its old frames are dropped, never queued.
     virtual bool live() const = 0;
+    /// A live source that gives the picture of the moment when it is asked: nothing is read ahead.
+    virtual bool on_demand() const { return false; }
     /// Each picture stands for itself (an image, a folder of images), rather than following the one before.
     virtual bool stills() const { return false; }
     /// Frames in all, where that is known.
@@ -48,8 +55,16 @@ std::unique_ptr<Source> open_camera(const std::string& which);
 /// ends.  Alpha is composited over black.  Throws Error naming the path and what is wrong.
 std::unique_ptr<Source> open_input(const std::string& path);
 
-/// The cameras that are there, by number.
-std::vector<int> list_cameras();
+struct CameraDevice {
+    std::string path;  // "/dev/video0"
+    int index = 0;     // 0: what --camera takes
+    std::string name;  // the maker's, "HD Webcam C270"; empty where nothing says it
+};
+
+/// The cameras that are there, by number, those that are busy or forbidden too.  Devices whose every format is without
+/// colour (sensors for infrared or depth) are passed over.  Each device is opened for a moment: ask when a menu opens,
+/// not for every frame.
+std::vector<CameraDevice> list_cameras();
 
 /// The demo's frame at `seconds`: deterministic, with edges, gratings, corners, discs, textures and a face-like
 /// pattern that move.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 
@@ -48,17 +49,21 @@ class AlgorithmChoices {
 class Model {
   public:
     Model(const gpu::Device& device, Network network)
-        : device_(device), network_(std::move(network)), constants_(device) {}
+        : Model(device, std::move(network), std::make_shared<ConstantStore>(device)) {}
+    /// With the constants of another model: those that both have (the same data, not equal data) are there once.
+    Model(const gpu::Device& device, Network network, std::shared_ptr<ConstantStore> constants)
+        : device_(device), network_(std::move(network)), constants_(std::move(constants)) {}
 
     const gpu::Device& device() const { return device_; }
     const Network& network() const { return network_; }
-    ConstantStore& constants() { return constants_; }
+    ConstantStore& constants() { return *constants_; }
+    const std::shared_ptr<ConstantStore>& shared_constants() const { return constants_; }
     AlgorithmChoices& choices() { return choices_; }
 
   private:
     const gpu::Device& device_;
     Network network_;
-    ConstantStore constants_;
+    std::shared_ptr<ConstantStore> constants_;
     AlgorithmChoices choices_;
 };
 

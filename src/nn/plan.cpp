@@ -201,6 +201,7 @@ class Plan::Builder {
     int fused_rectifier(int i) const {
         const Network::NodeInfo& n = node(i);
         if (!n.op->fuses_rectifier() || n.outputs.empty() || n.outputs[0] == options_.target) return -1;
+        if (options_.keep_signals) return -1;  // each step's own signal is looked at
         if (!is_only_way(n.outputs[0])) return -1;
         for (const int c : tensor(n.outputs[0]).consumers) {
             if (on_way_[static_cast<std::size_t>(c)]) return node(c).node->op == "Relu" ? c : -1;
@@ -265,7 +266,7 @@ class Plan::Builder {
                     new_forward_place(t);
                 }
                 use_forward(t, i);
-                if (read_back) use_forward(t, back_time(i));
+                if (read_back) use_forward(t, options_.keep_signals ? forever : back_time(i));
             }
             for (std::size_t k = 0; k < n.inputs.size(); ++k) {
                 if ((needs.inputs & (1U << k)) != 0) use_forward(n.inputs[k], back_time(i));
@@ -310,6 +311,10 @@ class Plan::Builder {
             }
         }
         storage(signal_[static_cast<std::size_t>(net_.inputs()[0])]).use(forever);
+        if (!options_.keep_signals) return;
+        for (const Place& place : signal_) {
+            if (place.storage >= 0) storage(place).use(forever);
+        }
     }
 
     /// As shared_offset(), for the way back: several copies of a part do not lie in one piece of the whole.
@@ -433,6 +438,27 @@ class Plan::Builder {
             }
         }
         plan_.reconstruction_ = signal(net_.inputs()[0]);
+        if (options_.keep_signals) list_rungs();
+    }
+
+    /// All of the signal passes a tensor where, on the way back, it is the only one whose signal still waits to be
+    /// carried on.
+    void list_rungs() {
+        std::set<int> waiting{options_.target};
+        plan_.rungs_.push_back({options_.target, -1, signal(options_.target), {}});
+        for (int i = static_cast<int>(net_.nodes().size()) - 1; i >= 0; --i) {
+            if (!on_way_[static_cast<std::size_t>(i)]) continue;
+            const Network::NodeInfo& n = node(i);
+            waiting.erase(n.outputs[0]);
+            for (std::size_t k = 0; k < n.inputs.size(); ++k) {
+                if (signal_goes(n, k)) waiting.insert(n.inputs[k]);
+            }
+            if (waiting.size() != 1) continue;
+            const int t = *waiting.begin();
+            Rung rung{t, i, signal(t), {}};
+            if (n.node->op == "MaxPool" && n.outputs.size() > 1) rung.switches = forward_tensor(n.outputs[1]);
+            plan_.rungs_.push_back(std::move(rung));
+        }
     }
 
     Plan& plan_;

@@ -21,6 +21,16 @@ struct PlanOptions {
     std::int64_t copies = 1;
     /// Further tensors that must hold their values when the forward pass is over.
     std::set<int> observed;
+    /// Every step of the way back stays in memory: see Plan::rungs().
+    bool keep_signals = false;
+};
+
+/// A place on the way back through which all of the signal passes: no branch leads around it.
+struct Rung {
+    int tensor = 0;  // the signal at this tensor
+    int node = -1;   // whose reverse brought it there; -1 for the start
+    Signal signal;
+    Tensor switches;  // of a max pool that was undone, (N, C, h, w), uint32 places in a plane; else empty
 };
 
 /// Steps and memory of one pass.  Its network's outputs, its target and what is observed are there afterwards; other
@@ -45,6 +55,9 @@ class Plan {
     /// (bits of the largest value, place) of each plane of the target.
     gpu::Slice peaks() const { return peaks_.slice(); }
 
+    /// The way back from the target to the image, in its order.  Only with keep_signals.
+    const std::vector<Rung>& rungs() const { return rungs_; }
+
     /// Its convolutions, both ways; what they point to is the model's.
     const std::vector<ConvolutionTask>& convolutions() const { return convolutions_; }
 
@@ -66,6 +79,7 @@ class Plan {
     Signal reconstruction_;
     std::vector<gpu::Step> steps_;
     std::vector<std::string> warnings_;
+    std::vector<Rung> rungs_;
     std::vector<ConvolutionTask> convolutions_;
 };
 

@@ -168,7 +168,7 @@ void Canvas::draw(vk::CommandBuffer commands, int slot, const Draw& draw, vk::Ex
     const glm::vec2 extent(window.width, window.height);
     const glm::vec2 from = draw.place.origin / extent * 2.0F - 1.0F;
     const glm::vec2 to = (draw.place.origin + draw.place.size) / extent * 2.0F - 1.0F;
-    const Push push{{from, to}, draw.part, {draw.opacity, draw.only_signal ? 1.0F : 0.0F, 0, 0}};
+    const Push push{{from, to}, draw.part, {draw.opacity, draw.blend, draw.zero, 0}};
     commands.bindPipeline(vk::PipelineBindPoint::eGraphics, *pipeline_);
     commands.bindDescriptorSets(vk::PipelineBindPoint::eGraphics, *layout_, 0, it->second->sets.at(draw.smooth ? 0 : 1),
                                 {});

@@ -4,8 +4,10 @@
 #include <GLFW/glfw3.h>
 
 #include <algorithm>
+#include <climits>
 #include <cstdlib>
 #include <string>
+#include <utility>
 
 #include "base/error.h"
 
@@ -36,11 +38,16 @@ std::vector<const char*> Display::instance_extensions() const {
     return {names, names + count};
 }
 
-Window::Window(const gpu::Device& device, int width, int height, const char* title) : device_(device) {
+Window::Window(const gpu::Device& device, const Geometry& geometry, const char* title) : device_(device) {
     glfwWindowHint(GLFW_CLIENT_API, GLFW_NO_API);
-    glfwWindowHint(GLFW_SCALE_TO_MONITOR, GLFW_TRUE);
-    window_ = glfwCreateWindow(width, height, title, nullptr, nullptr);
+    // A size that was chosen before holds as it is; the first one follows the screen's density.
+    const bool first = geometry[2] == default_geometry[2] && geometry[3] == default_geometry[3];
+    glfwWindowHint(GLFW_SCALE_TO_MONITOR, first ? GLFW_TRUE : GLFW_FALSE);
+    glfwWindowHint(GLFW_VISIBLE, GLFW_FALSE);
+    window_ = glfwCreateWindow(geometry[2], geometry[3], title, nullptr, nullptr);
     if (window_ == nullptr) throw Error("the display opens no window: use --headless");
+    if (geometry[0] != INT_MIN) glfwSetWindowPos(window_, geometry[0], geometry[1]);
+    glfwShowWindow(window_);
     VkSurfaceKHR surface = VK_NULL_HANDLE;
     if (glfwCreateWindowSurface(device.instance(), window_, nullptr, &surface) != VK_SUCCESS) {
         throw Error("the display takes no Vulkan window: use --headless");
@@ -66,7 +73,13 @@ Window::Window(const gpu::Device& device, int width, int height, const char* tit
     const vk::SubpassDependency dependency(VK_SUBPASS_EXTERNAL, 0, vk::PipelineStageFlagBits::eColorAttachmentOutput,
                                            vk::PipelineStageFlagBits::eColorAttachmentOutput, {},
                                            vk::AccessFlagBits::eColorAttachmentWrite);
-    render_pass_ = device.handle().createRenderPassUnique({{}, attachment, subpass, dependency});
+    // What was drawn may be read back.
+    const vk::SubpassDependency after(0, VK_SUBPASS_EXTERNAL, vk::PipelineStageFlagBits::eColorAttachmentOutput,
+                                      vk::PipelineStageFlagBits::eColorAttachmentOutput,
+                                      vk::AccessFlagBits::eColorAttachmentWrite,
+                                      vk::AccessFlagBits::eColorAttachmentWrite);
+    const std::array dependencies{dependency, after};
+    render_pass_ = device.handle().createRenderPassUnique({{}, attachment, subpass, dependencies});
     pool_ = device.handle().createCommandPoolUnique(
         {vk::CommandPoolCreateFlagBits::eResetCommandBuffer, device.queue_family()});
     commands_ =
@@ -98,8 +111,7 @@ bool Window::should_close() const {
 void Window::set_full_screen(bool wanted) {
     if (wanted == full_screen_) return;
     if (wanted) {
-        glfwGetWindowPos(window_, &windowed_[0], &windowed_[1]);
-        glfwGetWindowSize(window_, &windowed_[2], &windowed_[3]);
+        windowed_ = geometry();
         GLFWmonitor* monitor = glfwGetPrimaryMonitor();
         if (monitor == nullptr) return;
         const GLFWvidmode* mode = glfwGetVideoMode(monitor);
@@ -108,6 +120,33 @@ void Window::set_full_screen(bool wanted) {
         glfwSetWindowMonitor(window_, nullptr, windowed_[0], windowed_[1], windowed_[2], windowed_[3], 0);
     }
     full_screen_ = wanted;
+}
+
+Window::Geometry Window::geometry() const {
+    if (full_screen_) return windowed_;
+    Geometry now{};
+    glfwGetWindowPos(window_, &now[0], &now[1]);
+    glfwGetWindowSize(window_, &now[2], &now[3]);
+    return now;
+}
+
+void Window::hide_cursor(bool hidden) {
+    glfwSetInputMode(window_, GLFW_CURSOR, hidden ? GLFW_CURSOR_HIDDEN : GLFW_CURSOR_NORMAL);
+}
+
+std::optional<Picture> Window::take_capture() {
+    if (!captured_) return std::nullopt;
+    wait();
+    const vk::Extent2D extent = *std::exchange(captured_, std::nullopt);
+    Picture picture(static_cast<int>(extent.width), static_cast<int>(extent.height));
+    const auto* from = capture_memory_.as<const std::uint8_t>();
+    const bool bgr = format_.format == vk::Format::eB8G8R8A8Unorm || format_.format == vk::Format::eB8G8R8A8Srgb;
+    for (std::size_t i = 0; i < picture.rgba.size(); i += 4) {
+        picture.rgba[i] = from[i + (bgr ? 2 : 0)];
+        picture.rgba[i + 1] = from[i + 1];
+        picture.rgba[i + 2] = from[i + (bgr ? 0 : 2)];
+    }
+    return picture;
 }
 
 void Window::wait() const {
@@ -135,10 +174,13 @@ void Window::make_swapchain() {
     }
     std::uint32_t count = can.minImageCount + 1;
     if (can.maxImageCount > 0) count = std::min(count, can.maxImageCount);
-    vk::SwapchainCreateInfoKHR info({}, *surface_, count, format_.format, format_.colorSpace, extent_, 1,
-                                    vk::ImageUsageFlagBits::eColorAttachment, vk::SharingMode::eExclusive, {},
-                                    can.currentTransform, vk::CompositeAlphaFlagBitsKHR::eOpaque,
-                                    vk::PresentModeKHR::eFifo, VK_TRUE, *swapchain_);
+    const auto to_read = vk::ImageUsageFlagBits::eTransferSrc;
+    can_capture_ = static_cast<bool>(can.supportedUsageFlags & to_read);
+    vk::ImageUsageFlags usage = vk::ImageUsageFlagBits::eColorAttachment;
+    if (can_capture_) usage |= to_read;
+    vk::SwapchainCreateInfoKHR info(
+        {}, *surface_, count, format_.format, format_.colorSpace, extent_, 1, usage, vk::SharingMode::eExclusive, {},
+        can.currentTransform, vk::CompositeAlphaFlagBitsKHR::eOpaque, vk::PresentModeKHR::eFifo, VK_TRUE, *swapchain_);
     if (!(can.supportedCompositeAlpha & vk::CompositeAlphaFlagBitsKHR::eOpaque)) {
         info.compositeAlpha = vk::CompositeAlphaFlagBitsKHR::eInherit;
     }
@@ -152,6 +194,30 @@ void Window::make_swapchain() {
             {{}, *render_pass_, *views_.back(), extent_.width, extent_.height, 1}));
         rendered_.push_back(device_.handle().createSemaphoreUnique({}));
     }
+}
+
+/// Records the copy of an image that was drawn and is about to be shown.
+void Window::read_back(vk::Image image) {
+    const std::uint64_t bytes = std::uint64_t{4} * extent_.width * extent_.height;
+    if (capture_memory_.bytes() != bytes) capture_memory_ = gpu::Buffer(device_, bytes, gpu::MemoryUse::readback);
+    const vk::ImageSubresourceRange whole(vk::ImageAspectFlagBits::eColor, 0, 1, 0, 1);
+    const vk::ImageMemoryBarrier drawn(vk::AccessFlagBits::eColorAttachmentWrite, vk::AccessFlagBits::eTransferRead,
+                                       vk::ImageLayout::ePresentSrcKHR, vk::ImageLayout::eTransferSrcOptimal,
+                                       VK_QUEUE_FAMILY_IGNORED, VK_QUEUE_FAMILY_IGNORED, image, whole);
+    commands_->pipelineBarrier(vk::PipelineStageFlagBits::eColorAttachmentOutput, vk::PipelineStageFlagBits::eTransfer,
+                               {}, {}, {}, drawn);
+    const vk::BufferImageCopy copy(0, 0, 0, {vk::ImageAspectFlagBits::eColor, 0, 0, 1}, {0, 0, 0},
+                                   {extent_.width, extent_.height, 1});
+    const gpu::Slice to = capture_memory_.slice();
+    commands_->copyImageToBuffer(image, vk::ImageLayout::eTransferSrcOptimal, to.buffer, copy);
+    const vk::ImageMemoryBarrier shown(vk::AccessFlagBits::eTransferRead, {}, vk::ImageLayout::eTransferSrcOptimal,
+                                       vk::ImageLayout::ePresentSrcKHR, VK_QUEUE_FAMILY_IGNORED,
+                                       VK_QUEUE_FAMILY_IGNORED, image, whole);
+    const vk::BufferMemoryBarrier readable(vk::AccessFlagBits::eTransferWrite, vk::AccessFlagBits::eHostRead,
+                                           VK_QUEUE_FAMILY_IGNORED, VK_QUEUE_FAMILY_IGNORED, to.buffer, 0, bytes);
+    commands_->pipelineBarrier(vk::PipelineStageFlagBits::eTransfer,
+                               vk::PipelineStageFlagBits::eBottomOfPipe | vk::PipelineStageFlagBits::eHost, {}, {},
+                               readable, shown);
 }
 
 bool Window::draw(const std::function<void(vk::CommandBuffer)>& before,
@@ -189,6 +255,10 @@ bool Window::draw(const std::function<void(vk::CommandBuffer)>& before,
     commands_->setScissor(0, vk::Rect2D({0, 0}, extent_));
     inside(*commands_);
     commands_->endRenderPass();
+    if (std::exchange(capture_wanted_, false) && can_capture_) {
+        read_back(images_[index]);
+        captured_ = extent_;
+    }
     commands_->end();
     const vk::PipelineStageFlags stage = vk::PipelineStageFlagBits::eColorAttachmentOutput;
     const std::lock_guard lock(device_.queue_mutex());

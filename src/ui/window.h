@@ -2,11 +2,14 @@
 #pragma once
 
 #include <array>
+#include <climits>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
-#include "vk/device.h"
+#include "base/picture.h"
+#include "vk/memory.h"
 
 struct GLFWwindow;
 
@@ -30,8 +33,11 @@ bool display_available();
 /// One frame in flight; the main thread.
 class Window {
   public:
+    /// Left, top, width, height in the screen's own units; left and top may be unknown (INT_MIN).
+    using Geometry = std::array<int, 4>;
+    static constexpr Geometry default_geometry{INT_MIN, INT_MIN, 1280, 800};
     /// Throws Error where the device cannot present.
-    Window(const gpu::Device& device, int width, int height, const char* title);
+    Window(const gpu::Device& device, const Geometry& geometry, const char* title);
     ~Window();
     Window(const Window&) = delete;
     Window& operator=(const Window&) = delete;
@@ -43,6 +49,9 @@ class Window {
     bool should_close() const;
     bool is_full_screen() const { return full_screen_; }
     void set_full_screen(bool wanted);
+    /// Where it is, or was before full screen.
+    Geometry geometry() const;
+    void hide_cursor(bool hidden);
 
     /// Draws one frame: `before` records outside of the render pass (uploads), `inside` within it.  Skips where the
     /// window is minimised; follows changes of its size.  Returns false where nothing was drawn.
@@ -51,8 +60,15 @@ class Window {
     /// Waits until the last frame is done.
     void wait() const;
 
+    /// The next frame that is drawn is kept for take_capture().
+    void capture() { capture_wanted_ = true; }
+    /// What the last frame drawn showed, once and where it was wanted.  Waits for that frame.
+    std::optional<Picture> take_capture();
+    bool can_capture() const { return can_capture_; }
+
   private:
     void make_swapchain();
+    void read_back(vk::Image image);
 
     const gpu::Device& device_;
     GLFWwindow* window_ = nullptr;
@@ -70,7 +86,10 @@ class Window {
     vk::UniqueSemaphore acquired_;
     vk::UniqueFence done_;
     bool full_screen_ = false;
-    std::array<int, 4> windowed_{0, 0, 0, 0};  // place and size before full screen
+    Geometry windowed_{0, 0, 0, 0};  // before full screen
+    bool capture_wanted_ = false, can_capture_ = false;
+    std::optional<vk::Extent2D> captured_;
+    gpu::Buffer capture_memory_;
 };
 
 }  // namespace deconv::ui

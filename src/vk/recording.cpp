@@ -136,6 +136,22 @@ const Pipeline& Recording::pipeline_of(const Dispatch& dispatch) {
     return pipelines_.get(dispatch.shader, dispatch.constants, types, dispatch.push_bytes);
 }
 
+void Recording::finished() {
+    ++runs_;
+    if (runs_ <= 2 || runs_ == 6 || runs_ == 20) {
+        adapt();
+    } else if (runs_ % 50 == 0 && segments_.size() > 1) {
+        double sum = 0;
+        double longest = 0;
+        for (const SegmentTime& time : times()) {
+            sum += time.end_ms - time.start_ms;
+            longest = std::max(longest, time.end_ms - time.start_ms);
+        }
+        const double mean = sum / static_cast<double>(segments_.size());
+        if (mean < 0.3 * options_.segment_ms || longest > 3 * options_.segment_ms) adapt();
+    }
+}
+
 void Recording::adapt() {
     ++adaptations_;
     const std::vector<SegmentTime> measured = times();

@@ -58,9 +58,11 @@ class Recording {
     std::vector<SegmentTime> times() const;
 
     /// Cuts and records anew by what the last submission took; none may be under way.  The first submission may include
-    /// the driver's compilation, so it only lowers what was estimated; after the second adapted() is true.
+    /// the driver's compilation, so it only lowers what was estimated.
     void adapt();
-    bool adapted() const { return adaptations_ > 1; }
+    /// To be called when a submission is finished and none is under way: adapts after the first, which also compiled,
+    /// then less and less often, and later only where segments have come far from their length.
+    void finished();
 
   private:
     void record();
@@ -69,6 +71,7 @@ class Recording {
     Pipelines& pipelines_;
     std::vector<Step> steps_;
     Options options_;
+    std::uint64_t runs_ = 0;
     int adaptations_ = 0;
     std::vector<double> step_ms_;  // what each step is taken to last
     const Pipeline& pipeline_of(const Dispatch& dispatch);

@@ -121,6 +121,58 @@ TEST_F(LiveScale, CopiesFollowByThemselves) {
     }
 }
 
+/// A frame that is looked at by the way, with a scale of its own: what comes after it knows nothing of it.
+TEST_F(LiveScale, AFrameAsideLeavesNoTrace) {
+    for (const double aside : {0.001, 0.4, 1000.0, 0.0}) {
+        MappingRun with(positive());
+        MappingRun without(positive());
+        MappingRun still(positive());
+        for (int i = 0; i < 12; ++i) {
+            SCOPED_TRACE("aside " + std::to_string(aside) + ", frame " + std::to_string(i));
+            if (i % 3 == 0) {  // also before the first frame of all
+                with.run(plain(aside), {-1});
+                still.run(plain(aside), {0});
+                ASSERT_EQ(with.picture(), still.picture()) << "not its own scale";
+            }
+            const double size = 1 + 2 * (i % 4);
+            with.run(plain(size), {frame});
+            without.run(plain(size), {frame});
+            ASSERT_EQ(with.picture(), without.picture());
+        }
+    }
+}
+
+/// Copies from `alone` on are other channels in every frame: each has the scale of a still picture.
+TEST_F(LiveScale, CopiesAloneHaveScalesOfTheirOwn) {
+    Mapped four = positive();
+    four.copies = 4;
+    for (const int alone : {1, 2, 3, 4}) {
+        MappingRun all(four);
+        std::vector<std::unique_ptr<MappingRun>> following;
+        for (int copy = 0; copy < 4; ++copy) following.push_back(std::make_unique<MappingRun>(positive()));
+        MappingRun still(positive());
+        bool differs = false;
+        for (int i = 0; i < 8; ++i) {
+            std::vector<float> signals;
+            std::vector<std::vector<float>> parts;
+            for (int copy = 0; copy < 4; ++copy) {
+                parts.push_back(plain(std::pow(10, (i + copy) % 3)));
+                signals.insert(signals.end(), parts.back().begin(), parts.back().end());
+            }
+            all.run(signals, {frame, 1, 1, static_cast<float>(alone)});
+            for (int copy = 0; copy < 4; ++copy) {
+                const auto k = static_cast<std::size_t>(copy);
+                following[k]->run(parts[k], {frame});
+                still.run(parts[k], {0});
+                const auto& expected = copy < alone ? following[k]->picture() : still.picture();
+                ASSERT_EQ(all.picture(copy), expected) << "copy " << copy << " with alone " << alone << ", frame " << i;
+                differs = differs || following[k]->picture() != still.picture();
+            }
+        }
+        EXPECT_TRUE(differs) << "following and being alone look the same: this shows nothing";
+    }
+}
+
 TEST_F(LiveScale, GainAndGammaAreTheViewers) {
     std::vector<float> signal = plain(1);
     for (std::size_t i = 1; i < 5; ++i) signal[i] = 0.25F;

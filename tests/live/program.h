@@ -1,5 +1,5 @@
-// Running deconv-live as a person would: with arguments, an environment and a working directory, and looking at what
-// it said and left.
+// Running deconv-live, or another program of the project, as a person would: with arguments, an environment and a
+// working directory, and looking at what it said and left.
 #pragma once
 
 #include <fcntl.h>
@@ -39,13 +39,14 @@ struct Outcome {
 struct Place {
     std::string folder = ".";
     std::map<std::string, std::string> environment;
+    std::string program = DECONV_PROGRAM;
 };
 
 /// One run of the program, in the background until it is waited for.
 class Program {
   public:
     explicit Program(const Arguments& arguments, const Place& place = {}) {
-        std::vector<std::string> words{DECONV_PROGRAM};
+        std::vector<std::string> words{place.program};
         words.insert(words.end(), arguments.begin(), arguments.end());
         std::vector<char*> argv;
         for (std::string& word : words) argv.push_back(word.data());
@@ -63,9 +64,10 @@ class Program {
         posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, (said_ / "out").c_str(), flags, 0600);
         posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, (said_ / "err").c_str(), flags, 0600);
         posix_spawn_file_actions_addchdir_np(&actions, place.folder.c_str());
-        const int error = ::posix_spawn(&pid_, DECONV_PROGRAM, &actions, nullptr, argv.data(), environment.data());
+        const int error =
+            ::posix_spawn(&pid_, place.program.c_str(), &actions, nullptr, argv.data(), environment.data());
         posix_spawn_file_actions_destroy(&actions);
-        if (error != 0) throw Error(std::string("cannot start ") + DECONV_PROGRAM);
+        if (error != 0) throw Error("cannot start " + place.program);
     }
     ~Program() {
         if (pid_ <= 0) return;
@@ -75,7 +77,10 @@ class Program {
     Program(const Program&) = delete;
     Program& operator=(const Program&) = delete;
 
+    pid_t pid() const { return pid_; }
     void send(int signal) const { ::kill(pid_, signal); }
+    /// Its standard error so far.
+    std::string said() const { return text_of("err"); }
     bool running() const {
         siginfo_t info{};
         return ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0;
@@ -111,10 +116,12 @@ class Program {
             const std::size_t equals = text.find('=');
             if (equals != std::string::npos) all[text.substr(0, equals)] = text.substr(equals + 1);
         }
-        // No window, and nothing of this person's: the cache is one of the tests' own.
+        // No window, and nothing of this person's: the cache and the fetched networks are the tests' own.
         static const TempDir cache;
-        all["DISPLAY"] = all["WAYLAND_DISPLAY"] = all["DECONV_WEIGHTS"] = "";
+        all["XDG_DATA_HOME"] = cache.path();
+        all["DISPLAY"] = all["WAYLAND_DISPLAY"] = all["DECONV_WEIGHTS"] = all["DECONV_CATALOGUE"] = "";
         all["XDG_CACHE_HOME"] = cache.path();
+        all["XDG_CONFIG_HOME"] = cache / "config";
         for (const auto& [name, value] : place.environment) all[name] = value;
         std::vector<std::string> variables;
         for (const auto& [name, value] : all) {

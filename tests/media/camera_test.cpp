@@ -1,14 +1,9 @@
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-
-#include <atomic>
 #include <cerrno>
 #include <chrono>
-#include <opencv2/imgcodecs.hpp>
-#include <thread>
+#include <future>
 
 #include "media/camera_device.h"
+#include "media/mjpeg_server.h"
 #include "media/source.h"
 #include "media_testing.h"
 
@@ -16,116 +11,47 @@ namespace deconv::media {
 namespace {
 
 using testing::error_of;
+using testing::MjpegServer;
 
-struct Behaviour {
-    int frames = 1000;          // then the connection ends, or
-    bool stalls = false;        // … stays open in silence
-    int size_changes_at = -1;   // from this frame on pictures are larger
-    std::string other_content;  // served instead of pictures
-};
+double seconds_since(std::chrono::steady_clock::time_point start) {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
 
-/// A network camera: pictures in JPEG, one after another in one HTTP answer, 50 a second, on loopback.
-class MjpegServer {
-  public:
-    explicit MjpegServer(Behaviour behaviour) : behaviour_(std::move(behaviour)) {
-        listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        sockaddr_in address{};
-        address.sin_family = AF_INET;
-        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        socklen_t size = sizeof(address);
-        if (::bind(listener_, reinterpret_cast<sockaddr*>(&address), size) != 0 || ::listen(listener_, 4) != 0 ||
-            ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
-            throw Error("no port to listen on");
-        }
-        port_ = ntohs(address.sin_port);
-        thread_ = std::thread([this] { serve(); });
-    }
-    ~MjpegServer() {
-        stop_ = true;
-        ::shutdown(listener_, SHUT_RDWR);
-        thread_.join();
-        ::close(listener_);
-    }
-    MjpegServer(const MjpegServer&) = delete;
-    MjpegServer& operator=(const MjpegServer&) = delete;
+int number_of(const Picture& picture) {
+    const cv::Mat rgba(picture.height, picture.width, CV_8UC4, const_cast<std::uint8_t*>(picture.rgba.data()));
+    return testing::number_of(rgba, picture.width);
+}
 
-    std::string url(const std::string& user = "") const {
-        return "http://" + user + "127.0.0.1:" + std::to_string(port_) + "/";
-    }
-
-  private:
-    static bool send_all(int client, const std::string& bytes) {
-        std::size_t sent = 0;
-        while (sent < bytes.size()) {
-            const ssize_t n = ::send(client, bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL);
-            if (n <= 0) return false;
-            sent += static_cast<std::size_t>(n);
-        }
-        return true;
-    }
-
-    void serve() {
-        while (!stop_) {
-            const int client = ::accept(listener_, nullptr, nullptr);
-            if (client < 0) return;
-            answer(client);
-            ::close(client);
-        }
-    }
-
-    void answer(int client) {
-        std::array<char, 4096> request{};
-        if (::recv(client, request.data(), request.size(), 0) <= 0) return;
-        if (!behaviour_.other_content.empty()) {
-            send_all(client, "HTTP/1.0 200 OK\r\nContent-Type: text/html\r\n\r\n" + behaviour_.other_content);
-            return;
-        }
-        if (!send_all(client, "HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=frame\r\n\r\n")) {
-            return;
-        }
-        for (int i = 0; i < behaviour_.frames && !stop_; ++i) {
-            const bool large = behaviour_.size_changes_at >= 0 && i >= behaviour_.size_changes_at;
-            const cv::Mat bgr(large ? 180 : 120, large ? 240 : 160, CV_8UC3, cv::Scalar(20, 60, 200));
-            std::vector<std::uint8_t> jpeg;
-            cv::imencode(".jpg", bgr, jpeg);
-            const std::string part =
-                "--frame\r\nContent-Type: image/jpeg\r\nContent-Length: " + std::to_string(jpeg.size()) + "\r\n\r\n" +
-                std::string(jpeg.begin(), jpeg.end()) + "\r\n";
-            if (!send_all(client, part)) return;
-            std::this_thread::sleep_for(std::chrono::milliseconds(20));
-        }
-        while (behaviour_.stalls && !stop_) std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    }
-
-    Behaviour behaviour_;
-    int listener_ = -1;
-    int port_ = 0;
-    std::atomic<bool> stop_ = false;
-    std::thread thread_;
-};
-
-TEST(Camera, AStreamGivesFrames) {
-    const MjpegServer server({});
+TEST(Camera, AStreamGivesEveryFrameInTime) {
+    const MjpegServer server({.fps = 30});
     const auto camera = open_camera(server.url());
     EXPECT_TRUE(camera->live());
     EXPECT_FALSE(camera->count());
-    EXPECT_GT(camera->fps(), 0);
+    EXPECT_EQ(camera->fps(), 30) << "MJPEG over HTTP says no rate";
     EXPECT_EQ(camera->name(), server.url());
     double last = -1;
-    for (int i = 0; i < 30; ++i) {
+    int number = -1;
+    const auto start = std::chrono::steady_clock::now();
+    for (int i = 0; i < 60; ++i) {
         const auto frame = camera->next();
         ASSERT_TRUE(frame);
         EXPECT_EQ(frame->index, i);
         EXPECT_GT(frame->time_s, last);
         last = frame->time_s;
-        ASSERT_EQ(frame->picture.width, 160);
-        ASSERT_EQ(frame->picture.height, 120);
-        EXPECT_TRUE(testing::is_color(frame->picture, 80, 60, {200, 60, 20}, 6));
+        ASSERT_EQ(frame->picture.width, 320);
+        ASSERT_EQ(frame->picture.height, 240);
+        EXPECT_TRUE(testing::is_color(frame->picture, 160, 120, testing::served_color, 6));
+        if (number >= 0) {
+            EXPECT_EQ(number_of(frame->picture), number + 1) << "none is left out or repeated";
+        }
+        number = number_of(frame->picture);
     }
+    EXPECT_NEAR(60 / seconds_since(start), 30, 3);
+    EXPECT_LE(server.sent() - number, 3) << "pictures are not held back";
 }
 
 TEST(Camera, AStreamThatCloses) {
-    const MjpegServer server({.frames = 40});
+    const MjpegServer server({.fps = 50, .frames = 40});
     const auto camera = open_camera(server.url());
     int frames = 0;
     while (camera->next()) ++frames;
@@ -134,34 +60,94 @@ TEST(Camera, AStreamThatCloses) {
     EXPECT_FALSE(camera->next());
 }
 
-TEST(Camera, AStreamThatChangesSize) {
-    const MjpegServer server({.frames = 60, .size_changes_at = 40});
+TEST(Camera, AStreamThatChangesSizeIsFollowed) {
+    MjpegServer server({.width = 160, .height = 120, .fps = 50});
     const auto camera = open_camera(server.url());
-    int width = 0;
-    while (const auto frame = camera->next()) {
-        EXPECT_EQ(frame->picture.rgba.size(), std::size_t{4} * frame->picture.width * frame->picture.height);
-        EXPECT_TRUE(testing::is_color(frame->picture, 80, 60, {200, 60, 20}, 12));
-        width = frame->picture.width;
+    for (const auto& [width, height] : {std::pair{640, 480}, {160, 96}, {322, 242}, {5000, 64}}) {
+        server.resize(width, height);
+        const int at_most = std::min(width, 4096);  // shrunk where it is larger
+        const auto resized = [&](const Picture& picture) { return picture.width == at_most; };
+        auto frame = camera->next();
+        for (int i = 0; i < 50 && frame && !resized(frame->picture); ++i) frame = camera->next();
+        ASSERT_TRUE(frame);
+        ASSERT_EQ(frame->picture.width, at_most);
+        ASSERT_NEAR(frame->picture.height, static_cast<double>(height) * at_most / width, 1);
+        for (const int x : {at_most / 2, at_most - 2}) {
+            EXPECT_TRUE(testing::is_color(frame->picture, x, frame->picture.height - 2, testing::served_color, 12))
+                << width << " x " << height;
+        }
+        if (width == at_most) {
+            EXPECT_LE(server.sent() - number_of(frame->picture), 4) << width << " x " << height;
+        }
     }
-    EXPECT_TRUE(width == 240 || width == 160) << width;  // FFmpeg may scale to the first size
+}
+
+TEST(Camera, AShortStallOfAStreamIsWaitedFor) {
+    MjpegServer server({.fps = 50});
+    const auto camera = open_camera(server.url());
+    for (int i = 0; i < 10; ++i) ASSERT_TRUE(camera->next());
+    server.stall(1);
+    const auto start = std::chrono::steady_clock::now();
+    while (seconds_since(start) < 1.5) ASSERT_TRUE(camera->next());
+    EXPECT_EQ(server.connections(), 1);
 }
 
 TEST(Camera, AStreamThatStallsIsGivenUp) {
-    const MjpegServer server({.frames = 30, .stalls = true});
+    MjpegServer server({.fps = 50});
     const auto camera = open_camera(server.url());
+    server.stall(60);
     const auto start = std::chrono::steady_clock::now();
     const std::string text = error_of([&] {
         while (camera->next()) {
         }
     });
     EXPECT_CONTAINS(text, "gave no picture for 5 seconds");
-    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(9));
+    EXPECT_LT(seconds_since(start), 6);
+}
+
+TEST(Camera, AStalledStreamCanBeCancelled) {
+    MjpegServer server({.fps = 50});
+    const auto camera = open_camera(server.url());
+    server.stall(60);
+    auto end = std::async(std::launch::async, [&] {
+        while (camera->next()) {
+        }
+    });
+    EXPECT_EQ(end.wait_for(std::chrono::milliseconds(500)), std::future_status::timeout);
+    camera->cancel();
+    EXPECT_EQ(end.wait_for(std::chrono::milliseconds(500)), std::future_status::ready);
+}
+
+TEST(Camera, AServerThatAcceptsAndSaysNothingIsGivenUp) {
+    MjpegServer server;
+    server.stall(60);  // pictures; the answer's beginning comes
+    const auto start = std::chrono::steady_clock::now();
+    EXPECT_CONTAINS(error_of([&] { open_camera(server.url()); }), "did not answer within 5 seconds");
+    EXPECT_LT(seconds_since(start), 6);
+}
+
+TEST(Camera, AStreamThatDisappearsCanBeOpenedAgainAtAnotherSize) {
+    MjpegServer server({.fps = 30});
+    auto camera = open_camera(server.url());
+    server.resize(200, 160);
+    server.disappear(1.5);
+    const auto start = std::chrono::steady_clock::now();
+    while (camera->next()) {
+    }
+    EXPECT_LT(seconds_since(start), 1) << "it is noticed at once";
+    EXPECT_CONTAINS(error_of([&] { open_camera(server.url()); }), "Connection refused");
+    while (seconds_since(start) < 1.8) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    camera = open_camera(server.url());
+    const auto frame = camera->next();
+    ASSERT_TRUE(frame);
+    EXPECT_EQ(frame->picture.width, 200);
+    EXPECT_EQ(frame->picture.height, 160);
 }
 
 TEST(Camera, AStreamThatIsNotThere) {
     int port = 0;
     {
-        const MjpegServer server({});
+        const MjpegServer server;
         port = std::stoi(server.url().substr(17));
     }  // nobody listens there any more
     const std::string url = "http://127.0.0.1:" + std::to_string(port) + "/";
@@ -177,7 +163,7 @@ TEST(Camera, AStreamThatIsNoVideo) {
 }
 
 TEST(Camera, APasswordIsNotShown) {
-    const MjpegServer server({});
+    const MjpegServer server;
     EXPECT_EQ(open_camera(server.url("user:secret@"))->name(), server.url());
     const std::string text = error_of([] { open_camera("http://user:secret@127.0.0.1:1/"); });
     EXPECT_EQ(text.find("secret"), std::string::npos) << text;
@@ -203,11 +189,12 @@ TEST(Camera, WhatIsNoCameraSaysSo) {
 }
 
 TEST(Camera, EachFaultOfADeviceHasItsLine) {
-    EXPECT_EQ(camera_fault("camera 7", ENOENT, {0, 2}), "camera 7: not there; cameras here: 0, 2");
+    EXPECT_EQ(camera_fault("camera 7", ENOENT, {{"/dev/video0", 0, "HD Webcam"}, {"/dev/video2", 2, ""}}),
+              "camera 7: not there; cameras here: 0 (HD Webcam), 2");
     EXPECT_CONTAINS(camera_fault("camera 7", ENODEV, {}), "no camera is connected");
-    EXPECT_CONTAINS(camera_fault("camera 0", EBUSY, {0}), "another program uses it");
-    EXPECT_CONTAINS(camera_fault("camera 0", EACCES, {0}), "group video");
-    EXPECT_CONTAINS(camera_fault("camera 0", EIO, {0}), "cannot be opened: Input/output error");
+    EXPECT_CONTAINS(camera_fault("camera 0", EBUSY, {}), "another program uses it");
+    EXPECT_CONTAINS(camera_fault("camera 0", EACCES, {}), "group video");
+    EXPECT_CONTAINS(camera_fault("camera 0", EIO, {}), "cannot be opened: Input/output error");
 }
 
 }  // namespace

@@ -5,7 +5,9 @@
 #include <opencv2/imgproc.hpp>
 #include <opencv2/videoio.hpp>
 
+#include "media/encoder.h"
 #include "media/sink.h"
+#include "media/small_disk.h"
 #include "media/source.h"
 #include "media_testing.h"
 
@@ -158,6 +160,31 @@ TEST(Recorder, AKilledProgramLeavesAFileThatPlays) {
     EXPECT_EQ(read, kept);
 }
 
+TEST(Recorder, AKilledProgramLosesNoMoreWherePicturesComeSlowly) {
+    const TempDir dir;
+    const std::string path = dir / "a.mkv";
+    constexpr int frames = 12;
+    const pid_t child = ::fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+        try {
+            Recorder recorder(path, 30);
+            for (int i = 0; i < frames; ++i) {
+                recorder.add(draw_demo(160, 120, i / 30.0));
+                ::usleep(200000);
+            }
+            ::raise(SIGKILL);
+        } catch (...) {
+        }
+        ::_exit(1);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    ASSERT_TRUE(WIFSIGNALED(status)) << "the recording failed in the child";
+    const std::string kept = probe(path)["streams"][0]["nb_read_frames"];
+    EXPECT_GE(std::stoi(kept), frames - 4) << "pictures of more than three quarters of a second were lost";
+}
+
 TEST(Recorder, MakesNoFileBeforeTheFirstPicture) {
     const TempDir dir;
     {
@@ -194,6 +221,40 @@ TEST(Recorder, AFullDiskIsAnErrorAndNotACrash) {
     EXPECT_CONTAINS(text, "a.mkv");
     EXPECT_CONTAINS(text, "No space left");
     EXPECT_NO_THROW(recorder.finish());
+}
+
+TEST(Recorder, WhenTheDiskFillsUpWhatWasWrittenPlays) {
+    const testing::SmallDisk disk(400);
+    const std::string path = disk / "a.mkv";
+    Recorder recorder(path, 30);
+    const std::string text = error_of([&] { record_demo(recorder, 3000, 640, 480); });
+    EXPECT_CONTAINS(text, path + ": " + disk.fault());
+    EXPECT_CONTAINS(text, "what was written plays");
+    EXPECT_CONTAINS(error_of([&] { record_demo(recorder, 1, 640, 480); }), "has ended");
+    EXPECT_NO_THROW(recorder.finish());
+
+    const std::string kept = probe(path)["streams"][0]["nb_read_frames"];
+    EXPECT_GE(std::stoi(kept), recorder.frames() - 16) << "of " << recorder.frames();
+    EXPECT_GE(std::stoi(kept), 30);
+    EXPECT_LE(recorder.bytes(), static_cast<std::int64_t>(std::filesystem::file_size(path)));
+    // And the program records again, where there is room.
+    std::filesystem::remove(path);
+    Recorder again(path, 30);
+    record_demo(again, 15);
+    EXPECT_NO_THROW(again.finish());
+}
+
+TEST(Recorder, EncodersThatAreMissingOrRefuseSaySo) {
+    const std::array missing = {"libnone", "libnothing"};
+    std::string text = error_of([&] { open_encoder(missing, 64, 48, {30, 1}); });
+    EXPECT_CONTAINS(text, "none of libnone, libnothing");
+    EXPECT_CONTAINS(text, "sudo apt install libavcodec-extra");
+    EXPECT_EQ(error_of([&] { require_encoder(missing); }), text);
+
+    const std::array refuses = {"libnone", "libx264"};
+    text = error_of([&] { open_encoder(refuses, 40000, 40000, {30, 1}); });
+    EXPECT_CONTAINS(text, "no encoder takes pictures of 40000 x 40000 (libx264: ");
+    EXPECT_CONTAINS(text, "--size");
 }
 
 TEST(Recorder, ANameWithAColonIsAFile) {
