@@ -129,7 +129,9 @@ void print(const json& entry, const json& before, const bench::Peaks& peaks) {
         std::printf("  %-70s", task.c_str());
         for (const auto& [algorithm, ms] : tuned.at("ms").items()) {
             std::printf(" %s %.3f%s", algorithm.c_str(), ms.get<double>(),
-                        algorithm == tuned.at("choice") ? "*" : algorithm == tuned.at("default") ? "°" : "");
+                        algorithm == tuned.at("choice")    ? "*"
+                        : algorithm == tuned.at("default") ? "°"
+                                                           : "");
         }
         std::printf("\n");
     }

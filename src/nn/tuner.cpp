@@ -119,8 +119,7 @@ std::map<std::string, double> Tuner::measure(const ConvolutionTask& task) {
     const bool forward = task.direction == Direction::forward;
     const auto bytes = [&](std::int64_t elements) { return static_cast<std::uint64_t>(elements * task.images) * 4; };
     const gpu::Buffer source(device_, bytes(forward ? c.in_elements() : c.out_elements()), gpu::MemoryUse::device);
-    const gpu::Buffer destination(device_, bytes(forward ? c.out_elements() : c.in_elements()),
-                                  gpu::MemoryUse::device);
+    const gpu::Buffer destination(device_, bytes(forward ? c.out_elements() : c.in_elements()), gpu::MemoryUse::device);
     std::vector<float> values(source.bytes() / 4);
     std::mt19937 random(1);
     for (float& value : values) value = static_cast<float>(random() % 1024) / 512.0F - 1.0F;

@@ -19,8 +19,8 @@ namespace deconv::nn {
 /// measures anew.  A program without a tuner runs every device's defaults: the same on every run.
 ///
 /// In a live program: recall() before the first plan; after the first picture tune() in a thread of its own, with
-/// `go_on` to leave early; where it says true, make a new plan and replace the running one.  Any thread may call; tune()
-/// runs once at a time.  It submits in short segments, so frames of the same queue go between.
+/// `go_on` to leave early; where it says true, make a new plan and replace the running one.  Any thread may call;
+/// tune() runs once at a time.  It submits in short segments, so frames of the same queue go between.
 class Tuner {
   public:
     /// An empty folder: nothing is kept on disk.
@@ -46,7 +46,7 @@ class Tuner {
     gpu::Pipelines& pipelines_;
     std::filesystem::path file_;
     std::mutex tuning_;
-    mutable std::mutex mutex_;                                     // of known_
+    mutable std::mutex mutex_;                                    // of known_
     std::map<std::string, std::map<std::string, double>> known_;  // by task, by algorithm
 };
 

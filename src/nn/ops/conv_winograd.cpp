@@ -113,8 +113,8 @@ void WinogradConvolution::emit(Emitter& emitter, const ConvolutionTask& task) co
     input.set_push(InputPush{u(tiles), u(s.tiles()), u(s.columns), u(s.source_channels), u(product.source.blocks()),
                              u(c.groups), u(s.source_height), u(s.source_width), static_cast<std::int32_t>(s.first_y),
                              static_cast<std::int32_t>(s.first_x)});
-    input.groups = {gpu::divide_up(static_cast<std::uint64_t>(tiles), workgroup),
-                    u(c.groups * product.source.blocks()), 1};
+    input.groups = {gpu::divide_up(static_cast<std::uint64_t>(tiles), workgroup), u(c.groups * product.source.blocks()),
+                    1};
     input.bytes = static_cast<double>(task.source.bytes + points.bytes);
     input.label = task.label + " input transform";
     emitter.emit(std::move(input));
@@ -137,7 +137,8 @@ void WinogradConvolution::emit(Emitter& emitter, const ConvolutionTask& task) co
             double sum = 0;
             for (std::size_t y = 0; y < 3; ++y) {
                 for (std::size_t x = 0; x < 3; ++x) {
-                    sum += rows.at(y) * columns.at(x) * static_cast<double>(plain[from + (forward ? 3 * y + x : 8 - 3 * y - x)]);
+                    sum += rows.at(y) * columns.at(x) *
+                           static_cast<double>(plain[from + (forward ? 3 * y + x : 8 - 3 * y - x)]);
                 }
             }
             return static_cast<float>(sum);
@@ -157,8 +158,8 @@ void WinogradConvolution::emit(Emitter& emitter, const ConvolutionTask& task) co
                        task.accumulate ? gpu::in_out(task.destination) : gpu::out(task.destination)};
     output.set_push(OutputPush{u(tiles), u(s.tiles()), u(s.columns), u(c.groups * s.destination_channels), u(s.height),
                                u(s.width)});
-    output.groups = {gpu::divide_up(static_cast<std::uint64_t>(tiles), workgroup),
-                     u(c.groups * s.destination_channels), 1};
+    output.groups = {gpu::divide_up(static_cast<std::uint64_t>(tiles), workgroup), u(c.groups * s.destination_channels),
+                     1};
     output.bytes = static_cast<double>(products.bytes + task.destination.bytes);
     output.label = task.label + " output transform";
     emitter.emit(std::move(output));

@@ -1,5 +1,5 @@
-// 3×3 convolution with stride 1, both ways, by Winograd's minimal filtering: F(2×2, 3×3) multiplies 2.25 times less than
-// the plain sum, F(4×4, 3×3) 4 times.  See shaders/nn/winograd_input.comp, conv_packed.comp, winograd_output.comp.
+// 3×3 convolution with stride 1, both ways, by Winograd's minimal filtering: F(2×2, 3×3) multiplies 2.25 times less
+// than the plain sum, F(4×4, 3×3) 4 times.  See shaders/nn/winograd_input.comp, conv_packed.comp, winograd_output.comp.
 #pragma once
 
 #include "nn/ops/convolution.h"
