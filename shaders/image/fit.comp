@@ -2,12 +2,22 @@
 // A picture becomes the network's input: resampled into its place there, normalised by channel; what lies outside the
 // place (letterbox) is the mean colour, which is zero.  One invocation computes one pixel of the input, (1, C, H, W)
 // with C 3, or 1 for networks that see grey.
+//
+// variant: buffer
+// variant: texels -DTEXELS
 #include "common.glsl"
 #include "image/resample.glsl"
 
 layout(local_size_x_id = 0) in;
 
-layout(binding = 0) readonly buffer PictureBuffer { uint picture[]; };  // RGBA, red in the lowest byte
+// RGBA, red in the lowest byte.
+#ifdef TEXELS
+layout(binding = 0) uniform usamplerBuffer picture;
+#define PICTURE(i) texelFetch(picture, i).x
+#else
+layout(binding = 0) readonly buffer PictureBuffer { uint picture[]; };
+#define PICTURE(i) picture[i]
+#endif
 layout(binding = 1) writeonly buffer Destination { float destination[]; };
 
 layout(push_constant) uniform Push {
@@ -23,8 +33,9 @@ void main() {
     const uint index = linear_index();
     const uint pixels = uint(p.input_width * p.input_height);
     if (index >= pixels) return;
-    const int u = int(index) % p.input_width - p.left;
-    const int v = int(index) / p.input_width - p.top;
+    const uint line = quotient(index, uint(p.input_width));
+    const int u = int(index) - int(line) * p.input_width - p.left;
+    const int v = int(line) - p.top;
     if (u < 0 || v < 0 || u >= p.place_width || v >= p.place_height) {
         for (uint c = 0; c < p.channels; ++c) destination[c * pixels + index] = 0.0;
         return;
@@ -35,7 +46,7 @@ void main() {
     for (int j = rows.first; j <= rows.last; ++j) {
         vec3 row = vec3(0.0);
         for (int i = columns.first; i <= columns.last; ++i) {
-            row += tap_weight(columns, i) * unpackUnorm4x8(picture[j * p.width + i]).rgb;
+            row += tap_weight(columns, i) * unpackUnorm4x8(PICTURE(j * p.width + i)).rgb;
         }
         sum += tap_weight(rows, j) * row;
     }

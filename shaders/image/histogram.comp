@@ -1,12 +1,21 @@
 #version 450
 // Counts magnitudes by some of their bits, inside the box; in the first round also their largest, and the range of all
 // values of the image.  A workgroup counts a run of pixels in shared memory; y is the colour, z the copy.
+//
+// variant: buffer
+// variant: texels -DTEXELS
 #include "common.glsl"
 #include "image/scale.glsl"
 
 layout(local_size_x = 64) in;
 
+#ifdef TEXELS
+layout(binding = 0) uniform samplerBuffer values;
+#define VALUE(i) texelFetch(values, int(i)).x
+#else
 layout(binding = 0) readonly buffer Values { float values[]; };
+#define VALUE(i) values[i]
+#endif
 layout(binding = 1) readonly buffer Selections { ivec4 selections[]; };
 layout(binding = 2) buffer States { State states[]; };
 layout(binding = 3) buffer Histogram { uint histogram[]; };
@@ -42,10 +51,10 @@ void main() {
     uint my_high = 0;
     const uint first = gl_WorkGroupID.x * RUN;
     for (uint i = first + lane; i < min(first + RUN, pixels); i += 64) {
-        const float value = values[base + i];
+        const float value = VALUE(base + i);
         const uint bits = floatBitsToUint(value) & 0x7fffffffu;
-        const int x = int(i) % p.field.width;
-        const int y = int(i) / p.field.width;
+        const int y = int(quotient(i, uint(p.field.width)));
+        const int x = int(i) - y * p.field.width;
         const bool inside = x >= box.x && y >= box.y && x < box.z && y < box.w;
         if (p.round == 0) {
             const uint order = ordered(value);

@@ -54,24 +54,8 @@ void main() {
             const uint prefix = p.round == 1 ? bin : states[copy].prefix << 10 | bin;
             states[copy].prefix = prefix;
             if (p.round == 3) {
-                float scale = uintBitsToFloat(prefix);
-                if (scale == 0.0) scale = uintBitsToFloat(states[copy].largest);
                 const bool alone = viewing.seconds < 0.0 || (viewing.alone > 0.0 && float(copy) >= viewing.alone);
-                if (!alone) {
-                    if (viewing.seconds > 0.0 && states[copy].begun != 0) {
-                        // Upwards within a twentieth of a second, downwards over one; never below a tenth of a peak
-                        // that fades over ten: the picture does not flicker, and absence looks absent.
-                        const float time = scale > states[copy].smoothed ? 0.05 : 1.0;
-                        const float followed = mix(scale, states[copy].smoothed, exp(-viewing.seconds / time));
-                        states[copy].peak = max(scale, states[copy].peak * exp(-viewing.seconds / 10.0));
-                        scale = max(followed, 0.1 * states[copy].peak);
-                    } else {
-                        states[copy].peak = scale;
-                    }
-                    states[copy].smoothed = scale;
-                    states[copy].begun = 1;
-                }
-                states[copy].scale = scale;
+                states[copy] = settled(states[copy], uintBitsToFloat(prefix), viewing.seconds, alone);
             }
         }
     }

@@ -1,7 +1,8 @@
 // What the search for the display's scale shares: the state of one copy and the box it looks at.
 //
-// The 99.5th percentile is found exactly, by the bits of the magnitudes (which order like the numbers): a histogram of
-// the upper 11 of 31 bits, then of the next 10 among those in the bin found, then of the last 10.
+// The 99.5th percentile is found exactly, by the bits of the magnitudes (which order like the numbers).  In large
+// pictures by a histogram of the upper 11 of 31 bits, then of the next 10 among those in the bin found, then of the last
+// 10 (scale.comp, histogram.comp); in small ones by one workgroup (percentile.comp).
 #ifndef DECONV_SCALE
 #define DECONV_SCALE
 
@@ -44,6 +45,28 @@ ivec4 box_of(FieldBox field, ivec4 selection) {
     const int x1 = clamp(int(ceil(left + columns + field.size_x)), 0, field.width);
     if (y1 <= y0 || x1 <= x0) return ivec4(0, 0, field.width, field.height);
     return ivec4(x0, y0, x1, y1);
+}
+
+// The state with the scale that this frame is shown with, from the percentile of its own.  `seconds` since the frame
+// before; 0: a still picture.  `alone`: the frames after it know nothing of it.
+State settled(State state, float scale, float seconds, bool alone) {
+    if (scale == 0.0) scale = uintBitsToFloat(state.largest);
+    if (!alone) {
+        if (seconds > 0.0 && state.begun != 0) {
+            // Upwards within a twentieth of a second, downwards over one; never below a tenth of a peak that fades over
+            // ten: the picture does not flicker, and absence looks absent.
+            const float time = scale > state.smoothed ? 0.05 : 1.0;
+            const float followed = mix(scale, state.smoothed, exp(-seconds / time));
+            state.peak = max(scale, state.peak * exp(-seconds / 10.0));
+            scale = max(followed, 0.1 * state.peak);
+        } else {
+            state.peak = scale;
+        }
+        state.smoothed = scale;
+        state.begun = 1;
+    }
+    state.scale = scale;
+    return state;
 }
 
 // Floats as unsigned numbers of the same order.

@@ -15,6 +15,13 @@ struct Picture {
     Picture() = default;
     Picture(int w, int h) : width(w), height(h), rgba(std::size_t{4} * w * h, 255) {}
 
+    /// Keeps its memory where that is large enough; what the pixels are afterwards is not said.
+    void resize(int w, int h) {
+        width = w;
+        height = h;
+        rgba.resize(std::size_t{4} * w * h);
+    }
+
     std::uint8_t* pixel(int x, int y) { return rgba.data() + std::size_t{4} * (std::size_t(y) * width + x); }
     const std::uint8_t* pixel(int x, int y) const {
         return rgba.data() + std::size_t{4} * (std::size_t(y) * width + x);

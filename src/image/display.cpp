@@ -8,6 +8,7 @@ namespace {
 constexpr std::uint64_t state_bytes = 64;        // State of scale.glsl
 constexpr std::uint64_t histogram_bytes = 8192;  // BINS of scale.glsl
 constexpr std::uint32_t histogram_run = 4096;    // RUN of histogram.comp
+constexpr std::uint32_t small_picture = 16384;   // values of one that one workgroup looks at in no time
 
 /// FieldBox of scale.glsl.
 struct FieldBox {
@@ -47,11 +48,15 @@ DisplayMapping::DisplayMapping(const gpu::Device& device, const gpu::Slice& reco
         std::uint32_t pixels, channels, bgr, use_length;
         std::array<float, 3> factor;
     };
+    // Those that every shader here reads.
+    const bool texels = gpu::prefers_texels(info, {reconstruction, values_.slice()});
+    const auto read = [&](const gpu::Slice& slice) { return texels ? gpu::in_texels(slice) : gpu::in(slice); };
     const ValuesPush values_push{pixels, static_cast<std::uint32_t>(channels), options.bgr ? 1U : 0U, norm ? 1U : 0U,
                                  options.factor};
-    steps_.push_back(display_step(gpu::linear_dispatch(info, "image/values", pixels, values_push,
-                                                       {gpu::in(reconstruction), gpu::out(values_.slice())}, "values"),
-                                  copy_count));
+    steps_.push_back(
+        display_step(gpu::linear_dispatch(info, texels ? "image/values.texels" : "image/values.buffer", pixels,
+                                          values_push, {read(reconstruction), gpu::out(values_.slice())}, "values"),
+                     copy_count));
     if (norm && options.blur > 0) {
         blurred_ = gpu::Buffer(device, value_bytes, gpu::MemoryUse::device);
         struct BlurPush {
@@ -78,7 +83,20 @@ DisplayMapping::DisplayMapping(const gpu::Device& device, const gpu::Slice& reco
                     f(field.offset[0]), f(field.offset[1]), f(field.size[0]), f(field.size[1]), field.whole ? 1U : 0U},
                    colours,
                    0};
-    for (std::uint32_t round = 0; round <= 3; ++round) {
+    const bool small = pixels * colours <= small_picture;
+    if (small) {
+        gpu::Dispatch percentile;
+        percentile.shader = texels ? "image/percentile.texels" : "image/percentile.buffer";
+        percentile.constants = {info.type == gpu::DeviceType::cpu ? 8U : 64U};
+        percentile.bindings = {read(values_.slice()), gpu::in(selections), gpu::in_out(states_.slice()),
+                               gpu::in(viewing_.slice())};
+        percentile.set_push(push);
+        percentile.groups = {copy_count, 1, 1};
+        percentile.flops = 200.0 * pixels * colours * copies;
+        percentile.label = "percentile";
+        steps_.push_back({std::move(percentile), {}, "display"});
+    }
+    for (std::uint32_t round = 0; round <= 3 && !small; ++round) {
         push.round = round;
         gpu::Dispatch scale;
         scale.shader = "image/scale";
@@ -90,8 +108,8 @@ DisplayMapping::DisplayMapping(const gpu::Device& device, const gpu::Slice& reco
         steps_.push_back({std::move(scale), {}, "display"});
         if (round == 3) break;
         gpu::Dispatch histogram;
-        histogram.shader = "image/histogram";
-        histogram.bindings = {gpu::in(values_.slice()), gpu::in(selections), gpu::in_out(states_.slice()),
+        histogram.shader = texels ? "image/histogram.texels" : "image/histogram.buffer";
+        histogram.bindings = {read(values_.slice()), gpu::in(selections), gpu::in_out(states_.slice()),
                               gpu::in_out(histogram_.slice())};
         histogram.set_push(push);
         histogram.groups = {gpu::divide_up(pixels, histogram_run), colours, copy_count};
@@ -104,11 +122,13 @@ DisplayMapping::DisplayMapping(const gpu::Device& device, const gpu::Slice& reco
         std::uint32_t pixels, mode;
     };
     const DisplayPush display_push{pixels, static_cast<std::uint32_t>(options.display)};
-    steps_.push_back(display_step(gpu::linear_dispatch(info, "image/display", pixels, display_push,
-                                                       {gpu::in(values_.slice()), gpu::in(states_.slice()),
-                                                        gpu::in(viewing_.slice()), gpu::out(pictures_.slice())},
-                                                       "display"),
-                                  copy_count));
+    // Four pixels an invocation.
+    steps_.push_back(display_step(
+        gpu::linear_dispatch(
+            info, texels ? "image/display.texels" : "image/display.buffer", gpu::divide_up(pixels, 4), display_push,
+            {read(values_.slice()), gpu::in(states_.slice()), gpu::in(viewing_.slice()), gpu::out(pictures_.slice())},
+            "display"),
+        copy_count));
 }
 
 DevicePicture DisplayMapping::picture(int k) const {

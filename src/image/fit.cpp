@@ -24,6 +24,14 @@ Placement place(Fit fit, int picture_width, int picture_height, int input_width,
     return p;
 }
 
+namespace {
+
+gpu::Binding read(const gpu::Slice& pixels, bool texels) {
+    return texels ? gpu::in_texels(pixels, gpu::Texels::r32ui) : gpu::in(pixels);
+}
+
+}  // namespace
+
 gpu::Step fit_step(const gpu::DeviceInfo& device, const DevicePicture& picture, const Placement& placement,
                    const Preprocessing& preprocessing, const gpu::Slice& input, int input_width, int input_height,
                    int channels) {
@@ -55,7 +63,9 @@ gpu::Step fit_step(const gpu::DeviceInfo& device, const DevicePicture& picture, 
         push.shift.at(c) = -preprocessing.mean.at(c) / preprocessing.std.at(c);
     }
     const auto pixels = static_cast<std::uint64_t>(input_width) * static_cast<std::uint64_t>(input_height);
-    return {gpu::linear_dispatch(device, "image/fit", pixels, push, {gpu::in(picture.slice), gpu::out(input)}, "fit"),
+    const bool texels = gpu::prefers_texels(device, {picture.slice});
+    return {gpu::linear_dispatch(device, texels ? "image/fit.texels" : "image/fit.buffer", pixels, push,
+                                 {read(picture.slice, texels), gpu::out(input)}, "fit"),
             {},
             "fit"};
 }
@@ -73,8 +83,12 @@ gpu::Step draw(const gpu::DeviceInfo& device, const DevicePicture& picture, cons
     const Push push{picture.width, picture.height, canvas.width, box.left,      box.top,        box.width,
                     box.height,    p.left,         p.top,        p.place_width, p.place_height, background};
     const auto pixels = static_cast<std::uint64_t>(box.width) * static_cast<std::uint64_t>(box.height);
-    std::vector<gpu::Binding> bindings{gpu::in(picture.slice), gpu::in_out(canvas.slice)};
-    return {gpu::linear_dispatch(device, "image/compose", pixels, push, std::move(bindings), "compose"), {}, "display"};
+    const bool texels = gpu::prefers_texels(device, {picture.slice});
+    std::vector<gpu::Binding> bindings{read(picture.slice, texels), gpu::in_out(canvas.slice)};
+    return {gpu::linear_dispatch(device, texels ? "image/compose.texels" : "image/compose.buffer", pixels, push,
+                                 std::move(bindings), "compose"),
+            {},
+            "display"};
 }
 
 }  // namespace

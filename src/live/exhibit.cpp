@@ -56,21 +56,21 @@ class Maps : public Exhibit {
     void read(std::span<const std::byte> readback) override {
         std::memcpy(static_cast<void*>(stats_.data()), readback.data(), readback_bytes());
     }
-    ExhibitState state() const override {
-        ExhibitState state;
-        state.show = Show::maps;
-        state.width = grid_.width();
-        state.height = grid_.height();
-        state.maps = grid_;
-        ExhibitRow row;
+    void state(ExhibitState& into) const override {
+        into.show = Show::maps;
+        into.width = grid_.width();
+        into.height = grid_.height();
+        into.maps = grid_;
+        into.rows.resize(1);
+        std::vector<ExhibitTile>& tiles = into.rows[0].tiles;
+        tiles.resize(stats_.size());
         for (int c = 0; c < planes_.channels; ++c) {
             const auto [left, top] = grid_.origin(c);
             const PlaneStats& stats = stats_[static_cast<std::size_t>(c)];
-            row.tiles.push_back({c, left, top, grid_.map_width * grid_.scale, grid_.map_height * grid_.scale,
-                                 stats.largest, stats.mean, 0});
+            tiles[static_cast<std::size_t>(c)] = {
+                c,          left, top, grid_.map_width * grid_.scale, grid_.map_height * grid_.scale, stats.largest,
+                stats.mean, 0};
         }
-        state.rows.push_back(std::move(row));
-        return state;
     }
 
   private:
@@ -131,15 +131,22 @@ class Strip : public Exhibit {
         }
     }
 
-    ExhibitState state() const override {
-        ExhibitState state;
-        state.show = show_;
-        state.width = width_;
-        state.height = height_;
-        for (const Line& line : lines_) {
-            ExhibitRow row{line.layer, line.title, line.detail, line.vector, {}};
+    void state(ExhibitState& into) const override {
+        into.show = show_;
+        into.width = width_;
+        into.height = height_;
+        into.rows.resize(lines_.size());
+        for (std::size_t l = 0; l < lines_.size(); ++l) {
+            const Line& line = lines_[l];
+            ExhibitRow& row = into.rows[l];
+            row.layer = line.layer;
+            row.title = line.title;
+            row.detail = line.detail;
+            row.vector = line.vector;
+            row.tiles.resize(line.held.size());
             for (std::size_t i = 0; i < line.held.size(); ++i) {
-                ExhibitTile tile;
+                ExhibitTile& tile = row.tiles[i];
+                tile = {};
                 tile.channel = line.held[i];
                 tile.left = line.row.left + static_cast<int>(i) * line.row.step;
                 tile.top = line.row.top;
@@ -149,11 +156,8 @@ class Strip : public Exhibit {
                     tile.largest = line.stats[static_cast<std::size_t>(tile.channel)].largest;
                     tile.mean = line.stats[static_cast<std::size_t>(tile.channel)].mean;
                 }
-                row.tiles.push_back(tile);
             }
-            state.rows.push_back(std::move(row));
         }
-        return state;
     }
 
   private:
@@ -257,8 +261,9 @@ class Strip : public Exhibit {
     }
 
     /// Tiles keep their channel while it is among the strongest, so that they do not jump about.
-    static void choose(Line& line) {
-        std::vector<std::int32_t> order(line.stats.size());
+    void choose(Line& line) {
+        std::vector<std::int32_t>& order = order_;
+        order.resize(line.stats.size());
         std::iota(order.begin(), order.end(), 0);
         const auto largest = [&](std::int32_t c) { return line.stats[static_cast<std::size_t>(c)].largest; };
         const std::size_t count = line.held.size();
@@ -266,7 +271,8 @@ class Strip : public Exhibit {
             order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count), order.end(),
             [&](auto a, auto b) { return largest(a) > largest(b) || (largest(a) == largest(b) && a < b); });
         const float least = largest(order[count - 1]) * 0.8F;
-        std::vector<std::int32_t> fresh(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count));
+        std::vector<std::int32_t>& fresh = fresh_;
+        fresh.assign(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count));
         while (!fresh.empty() && largest(fresh.back()) <= 0) fresh.pop_back();  // what is silent shows nothing
         for (std::int32_t& held : line.held) {
             const bool stays = held >= 0 && largest(held) >= least && largest(held) > 0;
@@ -288,6 +294,7 @@ class Strip : public Exhibit {
     Show show_;
     ExhibitContext context_;
     std::vector<Line> lines_;
+    std::vector<std::int32_t> order_, fresh_;  // of choose()
     int width_ = 1, height_ = 1;
     std::uint64_t stats_end_ = 0, choices_end_ = 0;
 };
@@ -309,31 +316,32 @@ class Mosaic : public Exhibit {
         steps.push_back(image::mosaic_step(context_.device.info(), context_.pictures, 1, count(), context_.input_width,
                                            context_.input_height, context_.plan.selections(), grid_, picture.slice));
     }
-    std::vector<nn::Selection> batch(const nn::Selection& main, double now) override {
-        std::vector<nn::Selection> selections;
-        for (int i = 0; i < count(); ++i) {
-            nn::Selection selection = main;
+    void batch(const nn::Selection& main, double now, std::span<nn::Selection> more) override {
+        for (nn::Selection& selection : more) {
+            selection = main;
             selection.channel = next_;
             drawn_[static_cast<std::size_t>(next_)] = now;
             next_ = (next_ + 1) % grid_.channels;
-            selections.push_back(selection);
         }
-        return selections;
     }
-    ExhibitState state() const override {
-        ExhibitState state;
-        state.show = Show::mosaic;
-        state.width = grid_.width();
-        state.height = grid_.height();
-        state.mosaic = grid_;
-        ExhibitRow row;
+    void state(ExhibitState& into) const override {
+        into.show = Show::mosaic;
+        into.width = grid_.width();
+        into.height = grid_.height();
+        into.mosaic = grid_;
+        into.rows.resize(1);
+        std::vector<ExhibitTile>& tiles = into.rows[0].tiles;
+        tiles.resize(drawn_.size());
         for (int c = 0; c < grid_.channels; ++c) {
-            row.tiles.push_back({c, c % grid_.columns * (grid_.tile_width + grid_.gap),
-                                 c / grid_.columns * (grid_.tile_height + grid_.gap), grid_.tile_width,
-                                 grid_.tile_height, 0, 0, drawn_[static_cast<std::size_t>(c)]});
+            tiles[static_cast<std::size_t>(c)] = {c,
+                                                  c % grid_.columns * (grid_.tile_width + grid_.gap),
+                                                  c / grid_.columns * (grid_.tile_height + grid_.gap),
+                                                  grid_.tile_width,
+                                                  grid_.tile_height,
+                                                  0,
+                                                  0,
+                                                  drawn_[static_cast<std::size_t>(c)]};
         }
-        state.rows.push_back(std::move(row));
-        return state;
     }
 
   private:

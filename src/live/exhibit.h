@@ -57,10 +57,11 @@ class Exhibit {
     virtual void add_steps(std::vector<gpu::Step>& steps, const image::DevicePicture& picture, const gpu::Slice& upload,
                            const gpu::Slice& readback) const = 0;
     /// Further channels to project with the next frame, as many as the plan has copies beyond the first.
-    virtual std::vector<nn::Selection> batch(const nn::Selection& /*main*/, double /*now*/) { return {}; }
+    virtual void batch(const nn::Selection& /*main*/, double /*now*/, std::span<nn::Selection> /*more*/) {}
     virtual void write(std::span<std::byte> /*upload*/) {}
     virtual void read(std::span<const std::byte> /*readback*/) {}
-    virtual ExhibitState state() const = 0;
+    /// Fills one anew, in the memory that it has.
+    virtual void state(ExhibitState& into) const = 0;
 };
 
 /// What an exhibit is made from.  References must outlive it.

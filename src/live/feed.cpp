@@ -2,11 +2,13 @@
 
 #include <chrono>
 #include <condition_variable>
-#include <deque>
 #include <exception>
 #include <mutex>
 #include <thread>
 #include <utility>
+
+#include "base/pool.h"
+#include "base/ring.h"
 
 namespace deconv::live {
 namespace {
@@ -22,27 +24,27 @@ double seconds_since(Clock::time_point begin) {
 }  // namespace
 
 struct FrameFeed::Shared {
-    Opener open;  // the thread's own
+    Opener open;            // the thread's own
+    Pool<FedFrame> frames;  // likewise
     mutable std::mutex mutex;
     std::condition_variable changed;
     std::shared_ptr<media::Source> source;  // null until it is open
     std::optional<SourceFacts> facts;
     std::optional<Clock::time_point> last_frame;
-    std::deque<FedFrame> ready;
+    Ring<std::shared_ptr<const FedFrame>, ahead> ready;
     std::exception_ptr failure;
     bool ended = false;
     bool leaving = false;
     bool gone = false;  // the thread is at its end
     std::int64_t dropped = 0;
 
-    /// With the lock held: the oldest frame ready, or nothing; throws where the source broke.
-    std::optional<FedFrame> take() {
+    /// With the lock held: the oldest frame ready, or null; throws where the source broke.
+    std::shared_ptr<const FedFrame> take() {
         if (ready.empty()) {
             if (failure) std::rethrow_exception(std::exchange(failure, nullptr));
-            return std::nullopt;
+            return nullptr;
         }
-        FedFrame frame = std::move(ready.front());
-        ready.pop_front();
+        std::shared_ptr<const FedFrame> frame = ready.pop();
         changed.notify_all();
         return frame;
     }
@@ -65,15 +67,15 @@ struct FrameFeed::Shared {
                 if (leaving) return;
             }
             const Clock::time_point begin = Clock::now();
-            std::optional<media::Frame> frame = opened->next();
-            if (!frame) return;
-            const double took = seconds_since(begin);
+            std::shared_ptr<FedFrame> fed = frames.take();
+            if (!opened->read(fed->frame)) return;
+            fed->capture_ms = seconds_since(begin) * 1000;
             const std::lock_guard lock(mutex);
             if (live && !ready.empty()) {
                 ++dropped;
                 ready.clear();
             }
-            ready.push_back({std::move(*frame), took * 1000});
+            ready.push(std::move(fed));
             last_frame = Clock::now();
             changed.notify_all();
         }
@@ -121,17 +123,17 @@ FrameFeed::~FrameFeed() {
     shared_->changed.wait_for(lock, std::chrono::milliseconds(500), [&] { return shared_->gone; });
 }
 
-std::optional<FedFrame> FrameFeed::next(const volatile int& stop) {
+std::shared_ptr<const FedFrame> FrameFeed::next(const volatile int& stop) {
     std::unique_lock lock(shared_->mutex);
     // A signal handler cannot wake a condition variable: look at the flag now and then.
     while (stop == 0 && shared_->ready.empty() && !shared_->ended) {
         shared_->changed.wait_for(lock, std::chrono::milliseconds(50));
     }
-    if (stop != 0) return std::nullopt;
+    if (stop != 0) return nullptr;
     return shared_->take();
 }
 
-std::optional<FedFrame> FrameFeed::wait(double seconds) {
+std::shared_ptr<const FedFrame> FrameFeed::wait(double seconds) {
     std::unique_lock lock(shared_->mutex);
     shared_->changed.wait_for(lock, std::chrono::duration<double>(seconds),
                               [&] { return shared_->ended || !shared_->ready.empty(); });

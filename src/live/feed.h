@@ -39,11 +39,11 @@ class FrameFeed {
     FrameFeed(const FrameFeed&) = delete;
     FrameFeed& operator=(const FrameFeed&) = delete;
 
-    /// The next frame; nothing where the source has ended, or where `stop` became true meanwhile.  Throws what the
-    /// source threw.
-    std::optional<FedFrame> next(const volatile int& stop);
+    /// The next frame; null where the source has ended, or where `stop` became true meanwhile.  Throws what the source
+    /// threw.  Its memory is used again once nobody holds it.
+    std::shared_ptr<const FedFrame> next(const volatile int& stop);
     /// The next frame if one comes within `seconds`.  Throws what the source threw.
-    std::optional<FedFrame> wait(double seconds);
+    std::shared_ptr<const FedFrame> wait(double seconds);
     bool ended() const;
     std::int64_t dropped() const;
 

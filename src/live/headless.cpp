@@ -5,11 +5,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <deque>
 #include <memory>
+#include <optional>
 
 #include "base/error.h"
 #include "base/npy.h"
+#include "base/ring.h"
 #include "base/trace.h"
 #include "live/feed.h"
 #include "live/models.h"
@@ -111,6 +112,7 @@ class HeadlessRun {
         projection.display = options_.display;
         projection.blur = options_.blur;
         projector_.emplace(device_, pipelines_, scheduler_, *model_, projection);
+        projector_->with_view(!options_.record.empty());
         for (const std::string& warning : projector_->plan().warnings()) {
             std::fprintf(stderr, "deconv-live: warning: part of the signal ends at %s\n", warning.c_str());
         }
@@ -121,14 +123,14 @@ class HeadlessRun {
         }
         if (recording_) {
             recording_->finish();
-            report_.stage_ms["record"] = recording_->times_ms();
+            report_.stage_ms[Stage::record] = recording_->times_ms();
         }
         if (report_.frames_processed == 0) {
             throw Error(stop_requested != 0 ? "stopped before the first frame" : report_.source + " gave no frame");
         }
         write_files();
         report_.memory_bytes = projector_->memory_bytes();
-        report_.predictions = best_predictions(last_.scores, model_->network().classes().probabilities, labels_);
+        best_predictions(last_.scores, model_->network().classes().probabilities, labels_, report_.predictions);
         report_.channel = last_.selection.channel;
         if (report_.channel >= 0 && static_cast<std::size_t>(report_.channel) < labels_.size() &&
             nn::extent_of(projector_->plan().tensor(target_.start).shape).channels ==
@@ -151,8 +153,8 @@ class HeadlessRun {
         const std::int64_t frames = std::max<std::int64_t>(1, options_.frames);
         for (std::int64_t i = 0; i < frames && stop_requested == 0; ++i) {
             ++report_.frames_in;
-            started_.push_back(Clock::now());
-            copies_.push_back(1);
+            if (!started_) started_ = Clock::now();
+            copies_.push(1);
             projector_->submit(array.data, target_.selection);
             finish_oldest();
         }
@@ -170,14 +172,14 @@ class HeadlessRun {
         FrameFeed feed(std::move(source));
         Progress progress(total);
         while (stop_requested == 0 && (options_.frames == 0 || report_.frames_in < options_.frames)) {
-            std::optional<FedFrame> fed = feed.next(stop_requested);
+            const std::shared_ptr<const FedFrame> fed = feed.next(stop_requested);
             if (!fed) break;
             ++report_.frames_in;
-            report_.stage_ms["capture"].push_back(fed->capture_ms);
+            report_.stage_ms[Stage::capture].add(fed->capture_ms);
             const Picture& picture = fed->frame.picture;
             while (projector_->under_way() > 0 && !projector_->accepts(picture.width, picture.height)) finish_oldest();
-            started_.push_back(Clock::now());
-            copies_.push_back(live_ ? copies_due(fed->frame.time_s) : 1);
+            if (!started_) started_ = Clock::now();
+            copies_.push(live_ ? copies_due(fed->frame.time_s) : 1);
             projector_->submit(picture, target_.selection, seconds);
             while (projector_->under_way() >= Projector::slots) finish_oldest();
             progress.frame(report_.frames_processed);
@@ -210,14 +212,17 @@ class HeadlessRun {
     }
 
     void finish_oldest() {
-        last_ = projector_->collect();
+        projector_->collect(last_);
         trace_frame();
         ++report_.frames_processed;
-        for (const auto& [stage, ms] : last_.stage_ms) report_.stage_ms[stage].push_back(ms);
+        for (std::size_t i = 0; i < stage_count; ++i) {
+            const auto stage = static_cast<Stage>(i);
+            if (last_.stage_ms.ran(stage)) report_.stage_ms[stage].add(last_.stage_ms[stage]);
+        }
         // The first frame compiles and uploads: the rate is that of the others, where there are others.
         if (report_.frames_processed == 1) {
             timing_ = Clock::now();
-            report_.seconds = ms_since(started_.front()) / 1000;
+            report_.seconds = ms_since(*started_) / 1000;
             report_.timed_frames = 1;
         } else {
             report_.seconds = ms_since(timing_) / 1000;
@@ -228,16 +233,11 @@ class HeadlessRun {
 
     /// The view of the frame finished last; what was seen before it fills the time between.
     void record_view() {
-        const std::int64_t copies = copies_.front();
-        copies_.pop_front();
+        const std::int64_t copies = copies_.pop();
         if (!recording_ || copies == 0) return;
-        for (std::int64_t i = 1; i < copies; ++i) recording_->add(seen_.rgba.empty() ? last_.view : seen_);
+        for (std::int64_t i = 1; i < copies; ++i) recording_->add(seen_ ? seen_ : last_.view);
         if (live_) seen_ = last_.view;
-        if (options_.snapshot.empty()) {
-            recording_->add(std::move(last_.view));
-        } else {
-            recording_->add(last_.view);
-        }
+        recording_->add(last_.view);
     }
 
     void trace_frame() {
@@ -253,7 +253,7 @@ class HeadlessRun {
     void write_files() {
         if (trace_) trace_->write(options_.trace);
         const nn::Plan& plan = projector_->plan();
-        if (!options_.snapshot.empty()) media::write_png(options_.snapshot, last_.view, metadata());
+        if (!options_.snapshot.empty()) media::write_png(options_.snapshot, projector_->view(), metadata());
         if (!options_.raw.empty()) {
             const nn::Signal r0 = plan.reconstruction();
             write_npy(options_.raw, r0.shape, projector_->download(r0.slice));
@@ -274,10 +274,10 @@ class HeadlessRun {
     std::optional<nn::Model> model_;
     std::optional<Projector> projector_;
     std::optional<RecordThread> recording_;
-    std::vector<Clock::time_point> started_;
-    std::deque<std::int64_t> copies_;  // of each picture under way, for the recording
+    std::optional<Clock::time_point> started_;     // the first frame
+    Ring<std::int64_t, Projector::slots> copies_;  // of each picture under way, for the recording
     bool live_ = false;
-    Picture seen_;  // the view recorded last, of a live source
+    std::shared_ptr<const Picture> seen_;  // the view recorded last, of a live source
     std::int64_t recorded_ = 0;
     double record_fps_ = 30, live_since_s_ = 0;
     Clock::time_point timing_;

@@ -3,8 +3,8 @@
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
-#include <optional>
 #include <thread>
+#include <utility>
 
 #include "base/error.h"
 #include "media/letterbox.h"
@@ -21,7 +21,7 @@ struct LiveRecording::Shared {
     Clock::time_point begin = Clock::now();
     mutable std::mutex mutex;
     std::condition_variable changed;
-    std::optional<Picture> newest;
+    std::shared_ptr<const Picture> newest;
     bool closing = false;
     std::string failure;
     std::int64_t bytes = 0;
@@ -31,7 +31,8 @@ struct LiveRecording::Shared {
         : path(to), fps(rate), recorder(to, rate, std::move(metadata)) {}
 
     void write() {
-        Picture current;
+        std::shared_ptr<const Picture> current;
+        Picture fitted;
         int width = 0;
         int height = 0;
         std::int64_t written = 0;
@@ -44,13 +45,12 @@ struct LiveRecording::Shared {
                     changed.wait_until(lock, due, [&] { return closing; });
                     last = closing;
                     if (newest) {
-                        current = std::move(*newest);
-                        newest.reset();
+                        current = std::exchange(newest, nullptr);
                     } else if (last) {
                         break;
                     }
                 }
-                if (current.width == 0) {
+                if (!current) {
                     // The clock starts with the first picture.
                     const std::lock_guard lock(mutex);
                     begin = Clock::now();
@@ -58,13 +58,12 @@ struct LiveRecording::Shared {
                     continue;
                 }
                 if (width == 0) {
-                    width = current.width;
-                    height = current.height;
+                    width = current->width;
+                    height = current->height;
                 }
-                if (current.width != width || current.height != height) {
-                    current = media::letterbox(current, width, height);
-                }
-                recorder.add(current);
+                const bool fits = current->width == width && current->height == height;
+                if (!fits) media::letterbox(*current, width, height, fitted);
+                recorder.add(fits ? *current : fitted);
                 ++written;
                 const std::lock_guard lock(mutex);
                 bytes = recorder.bytes();
@@ -90,9 +89,13 @@ LiveRecording::~LiveRecording() {
     }
 }
 
-void LiveRecording::show(Picture picture) {
+void LiveRecording::show(std::shared_ptr<const Picture> picture) {
     const std::lock_guard lock(shared_->mutex);
     shared_->newest = std::move(picture);
+}
+
+void LiveRecording::show(Picture picture) {
+    show(std::make_shared<const Picture>(std::move(picture)));
 }
 
 std::string LiveRecording::failure() const {

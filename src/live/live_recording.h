@@ -20,7 +20,9 @@ class LiveRecording {
     LiveRecording(const LiveRecording&) = delete;
     LiveRecording& operator=(const LiveRecording&) = delete;
 
-    /// The newest picture; any thread.  Those of another size than the first are fitted into it.
+    /// The newest picture, which is kept until another takes its place; any thread.  Those of another size than the
+    /// first are fitted into it.
+    void show(std::shared_ptr<const Picture> picture);
     void show(Picture picture);
     /// What ended the recording early (disk full, encoder failed), or nothing.  What was written stays and plays.
     std::string failure() const;

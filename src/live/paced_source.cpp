@@ -18,21 +18,22 @@ class PacedSource : public media::Source {
         seconds_ = source_->stills() ? 2.0 : 1.0 / source_->fps();
     }
 
-    std::optional<media::Frame> next() override {
+    bool read(media::Frame& frame) override {
         if (still_) {  // a single picture: again and again, so that what is done to it shows
             std::this_thread::sleep_for(std::chrono::milliseconds(33));
-            return still_;
+            frame = *still_;
+            return true;
         }
         // A short delay is made up for by skipping; after a long one (a pause) the count begins anew.
         if (late() > 1) start_ = Clock::now() - time_of(index_ + 1);
         while (!source_->stills() && late() > seconds_ && source_->skip()) ++index_;
-        std::optional<media::Frame> frame = read();
-        if (frame && source_->count() == 1) still_ = frame;
+        const bool given = read_on(frame);
+        if (given && source_->count() == 1) still_ = frame;
         // A folder's next picture is two seconds away: too long for whoever does not want it any more.
         for (const Clock::time_point due = start_ + time_of(index_); !cancelled_ && Clock::now() < due;) {
             std::this_thread::sleep_until(std::min(due, Clock::now() + std::chrono::milliseconds(50)));
         }
-        return cancelled_ ? std::nullopt : std::move(frame);
+        return given && !cancelled_;
     }
     void cancel() override { cancelled_ = true; }
 
@@ -51,14 +52,14 @@ class PacedSource : public media::Source {
     /// Seconds since the next frame was due.
     double late() const { return std::chrono::duration<double>(Clock::now() - (start_ + time_of(index_ + 1))).count(); }
 
-    std::optional<media::Frame> read() {
-        std::optional<media::Frame> frame = source_->next();
-        if (!frame) {  // from the beginning
+    bool read_on(media::Frame& frame) {
+        bool given = source_->read(frame);
+        if (!given) {  // from the beginning
             source_ = media::open_input(path_);
-            frame = source_->next();
+            given = source_->read(frame);
         }
         ++index_;
-        return frame;
+        return given;
     }
 
     std::string path_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <span>
 
 #include "base/error.h"
 
@@ -76,19 +77,21 @@ Projector::Projector(const gpu::Device& device, gpu::Pipelines& pipelines, gpu::
       model_(model),
       options_(options),
       plan_(model, plan_options(model.network(), options)),
+      extent_(nn::extent_of(plan_.tensor(options.target).shape)),
       classes_(model.network().classes()),
       mapping_(make_mapping(device, model.network(), plan_, options)) {
     const nn::Shape& shape = plan_.reconstruction().shape;
     channels_ = static_cast<int>(shape[1]);
     input_height_ = static_cast<int>(shape[2]);
     input_width_ = static_cast<int>(shape[3]);
+    selections_.resize(static_cast<std::size_t>(plan_.options().copies));
     exhibit_ =
         make_exhibit(options.show, {device, model.network(), plan_, mapping_.pictures(), input_width_, input_height_});
 }
 
 Projector::~Projector() {
     try {
-        for (const std::size_t slot : busy_) scheduler_.wait(slots_.at(slot).ticket);
+        for (std::size_t i = 0; i < busy_.size(); ++i) scheduler_.wait(slots_.at(busy_[i]).ticket);
     } catch (const std::exception&) {  // a lost device runs nothing any more
         busy_.clear();
     }
@@ -141,7 +144,7 @@ void Projector::prepare(int width, int height) {
         const auto record = [&](Kind kind) {
             return std::make_unique<gpu::Recording>(device_, pipelines_, steps_of(slot, kind), first_guess(device_));
         };
-        slot.recording = record(options_.publish ? Kind::plain : Kind::with_view);
+        slot.recording = record(options_.publish || !view_wanted_ ? Kind::plain : Kind::with_view);
         if (options_.publish) {
             slot.with_view = record(Kind::with_view);
             slot.aside = record(Kind::aside);
@@ -187,7 +190,6 @@ std::vector<gpu::Step> Projector::steps_of(const Slot& slot, Kind kind) {
     const gpu::Slice down = slot.readback.slice();
     const gpu::Slice input = plan_.tensor(model_.network().inputs()[0]).slice;
     const image::DevicePicture camera{tensor ? gpu::Slice{} : picture_.slice(), width_, height_};
-    const image::DevicePicture view{view_.slice(), view_width_, view_height_};
     std::vector<gpu::Step> steps;
 
     if (tensor) {
@@ -224,7 +226,14 @@ std::vector<gpu::Step> Projector::steps_of(const Slot& slot, Kind kind) {
         steps.push_back(
             copy_step(plan_.tensor(classes_.tensor).slice, down.part(scores_at_, scores_bytes_), "display"));
     }
-    if (kind != Kind::with_view) return steps;
+    if (kind == Kind::with_view) add_view_steps(steps, down);
+    return steps;
+}
+
+void Projector::add_view_steps(std::vector<gpu::Step>& steps, const gpu::Slice& down) {
+    const bool tensor = width_ == 0;
+    const image::DevicePicture camera{tensor ? gpu::Slice{} : picture_.slice(), width_, height_};
+    const image::DevicePicture view{view_.slice(), view_width_, view_height_};
     const int projection_width = std::max(2, view_height_ * input_width_ / input_height_);
     const int left = view_width_ - projection_width;
     if (!tensor) {
@@ -236,18 +245,16 @@ std::vector<gpu::Step> Projector::steps_of(const Slot& slot, Kind kind) {
     steps.push_back(image::compose_step(device_.info(), mapping_.picture(), view,
                                         {left, 0, projection_width, view_height_}, image::background_colour));
     steps.push_back(copy_step(view.slice, down.part(0, view.slice.bytes), "display"));
-    return steps;
 }
 
 void Projector::submit(const Picture& picture, const nn::Selection& selection, double seconds) {
     prepare(picture.width, picture.height);
-    const bool viewed = view_wanted_ || !options_.publish;
-    start(viewed ? Kind::with_view : Kind::plain, selection, seconds, picture.rgba.data(), picture.rgba.size());
+    start(view_wanted_ ? Kind::with_view : Kind::plain, selection, seconds, picture.rgba.data(), picture.rgba.size());
 }
 
 void Projector::submit(const std::vector<float>& tensor, const nn::Selection& selection) {
     prepare(0, 0);
-    start(Kind::with_view, selection, 0, tensor.data(), tensor.size() * sizeof(float));
+    start(view_wanted_ ? Kind::with_view : Kind::plain, selection, 0, tensor.data(), tensor.size() * sizeof(float));
 }
 
 void Projector::submit_aside(const Picture& picture, const nn::Selection& selection) {
@@ -256,23 +263,21 @@ void Projector::submit_aside(const Picture& picture, const nn::Selection& select
 }
 
 void Projector::start(Kind kind, const nn::Selection& selection, double seconds, const void* data, std::size_t bytes) {
-    if (busy_.size() == slots) throw Error("too many frames under way");
+    if (busy_.full()) throw Error("too many frames under way");
     Slot& slot = slots_.at(next_);
-    busy_.push_back(next_);
+    busy_.push(next_);
     next_ = (next_ + 1) % slots;
     const auto begin = std::chrono::steady_clock::now();
     std::byte* to = slot.upload.mapped().data();
     std::memcpy(to, data, bytes);
-    const nn::Extent extent = nn::extent_of(plan_.tensor(options_.target).shape);
-    std::vector<nn::Selection> wanted(static_cast<std::size_t>(plan_.options().copies), selection);
+    std::fill(selections_.begin(), selections_.end(), selection);
     if (exhibit_ && kind != Kind::aside) {
         const double now = std::chrono::duration<double>(begin.time_since_epoch()).count();
-        const std::vector<nn::Selection> more = exhibit_->batch(selection, now);
-        std::copy(more.begin(), more.end(), wanted.begin() + 1);
+        exhibit_->batch(selection, now, std::span(selections_).subspan(1));
         exhibit_->write(slot.upload.mapped().subspan(exhibit_up_at_));
     }
-    for (std::size_t i = 0; i < wanted.size(); ++i) {
-        const nn::SelectionRequest request = nn::to_request(wanted[i], extent.width);
+    for (std::size_t i = 0; i < selections_.size(); ++i) {
+        const nn::SelectionRequest request = nn::to_request(selections_[i], extent_.width);
         std::memcpy(to + request_at_ + i * sizeof request, &request, sizeof request);
     }
     image::Viewing viewing;
@@ -290,46 +295,62 @@ void Projector::start(Kind kind, const nn::Selection& selection, double seconds,
     slot.ticket = scheduler_.submit(*slot.running);
 }
 
-ProjectedFrame Projector::collect() {
+void Projector::collect(ProjectedFrame& frame) {
     Slot& slot = slots_.at(busy_.front());
     scheduler_.wait(slot.ticket);
-    busy_.pop_front();
-    ProjectedFrame frame;
+    static_cast<void>(busy_.pop());
     frame.submitted = slot.submitted;
     const std::span<const std::byte> from = slot.readback.mapped();
+    frame.view.reset();
     if (slot.kind == Kind::with_view) {
-        frame.view = Picture(view_width_, view_height_);
-        std::memcpy(frame.view.rgba.data(), from.data(), frame.view.rgba.size());
+        const std::shared_ptr<Picture> view = views_.take();
+        view->resize(view_width_, view_height_);
+        std::memcpy(view->rgba.data(), from.data(), view->rgba.size());
+        frame.view = view;
     }
-    if (options_.publish && (slot.kind == Kind::aside || projection_wanted_)) {
-        frame.projection = Picture(input_width_, input_height_);
+    const bool projection = options_.publish && (slot.kind == Kind::aside || projection_wanted_);
+    frame.projection.resize(projection ? input_width_ : 0, projection ? input_height_ : 0);
+    if (projection) {
         std::memcpy(frame.projection.rgba.data(), from.data() + projection_at_, frame.projection.rgba.size());
     }
-    std::vector<std::pair<float, std::uint32_t>> peaks(plan_.peaks().bytes / 8);
-    std::memcpy(static_cast<void*>(peaks.data()), from.data() + peaks_at_, plan_.peaks().bytes);
-    for (const auto& [value, place] : peaks) {
-        frame.peaks.push_back(value);
-        frame.places.push_back(static_cast<int>(place));
+    const std::size_t planes = plan_.peaks().bytes / 8;
+    frame.peaks.resize(planes);
+    frame.places.resize(planes);
+    for (std::size_t i = 0; i < planes; ++i) {
+        const std::byte* peak = from.data() + peaks_at_ + 8 * i;
+        std::memcpy(&frame.peaks[i], peak, 4);
+        std::memcpy(&frame.places[i], peak + 4, 4);
     }
     std::memcpy(&frame.selection, from.data() + selection_at_, sizeof frame.selection);
+    frame.scores.resize(scores_bytes_ / sizeof(float));
     if (scores_bytes_ > 0) {
-        frame.scores.resize(scores_bytes_ / sizeof(float));
         std::memcpy(frame.scores.data(), from.data() + scores_at_, scores_bytes_);
     }
     if (exhibit_ && slot.kind != Kind::aside) exhibit_->read(from.subspan(exhibit_down_at_));
-    frame.segments = slot.running->times();
+    slot.running->times(frame.segments);
+    frame.stage_ms = {};
     for (const gpu::SegmentTime& time : frame.segments) {
-        frame.stage_ms[time.stage] += std::max(0.0, time.end_ms - time.start_ms);
+        frame.stage_ms.add(time.stage, std::max(0.0, time.end_ms - time.start_ms));
     }
-    frame.stage_ms["upload"] += slot.upload_ms;
+    frame.stage_ms.add(Stage::upload, slot.upload_ms);
     slot.running->finished();
-    return frame;
 }
 
 std::vector<float> Projector::download(const gpu::Slice& slice) const {
     std::vector<float> values(slice.bytes / sizeof(float));
     gpu::download(device_, slice, std::as_writable_bytes(std::span(values)));
     return values;
+}
+
+Picture Projector::view() {
+    std::vector<gpu::Step> steps;
+    const gpu::Buffer& down = slots_.front().readback;
+    add_view_steps(steps, down.slice());
+    const gpu::Recording recording(device_, pipelines_, std::move(steps), first_guess(device_));
+    scheduler_.wait(scheduler_.submit(recording));
+    Picture view(view_width_, view_height_);
+    std::memcpy(view.rgba.data(), down.mapped().data(), view.rgba.size());
+    return view;
 }
 
 }  // namespace deconv::live

@@ -4,17 +4,17 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
-#include <deque>
-#include <map>
 #include <memory>
 #include <optional>
-#include <string>
 #include <vector>
 
 #include "base/picture.h"
+#include "base/pool.h"
+#include "base/ring.h"
 #include "image/display.h"
 #include "image/fit.h"
 #include "live/exhibit.h"
+#include "live/stages.h"
 #include "nn/model.h"
 #include "nn/plan.h"
 #include "vk/recording.h"
@@ -30,7 +30,7 @@ struct ProjectorOptions {
     image::Preprocessing preprocessing;
     image::Display display = image::Display::signed_zero_grey;
     double blur = 0;
-    /// Keep pictures on the device for a window to draw; then `view` comes back only while asked for by with_view().
+    /// Keep pictures on the device for a window to draw.
     bool publish = false;
     /// What is published beside camera and projection.
     Show show = Show::projection;
@@ -47,20 +47,21 @@ struct PublishedPictures {
     float zero = 0.5F;  // the projection's brightness, 0 … 1, where there is no signal
 };
 
-/// What came back of one frame.
+/// What came back of one frame; made once and filled again and again.
 struct ProjectedFrame {
-    Picture view;                     // camera and projection side by side, where wanted
-    Picture projection;               // alone, in the network's input size, where wanted
-    nn::ResolvedSelection selection;  // what was projected
-    std::vector<float> peaks;         // the largest activation of each channel of the target
-    std::vector<int> places;          // where, y · width + x
-    std::vector<float> scores;        // of the classes, as the network's output has them; empty where it has none
-    std::map<std::string, double> stage_ms;
+    std::shared_ptr<const Picture> view;  // camera and projection side by side, where wanted; may be kept
+    Picture projection;                   // alone, in the network's input size, where wanted; else empty
+    nn::ResolvedSelection selection{};    // what was projected
+    std::vector<float> peaks;             // the largest activation of each channel of the target
+    std::vector<int> places;              // where, y · width + x
+    std::vector<float> scores;            // of the classes, as the network's output has them; empty where it has none
+    StageTimes stage_ms;
     std::vector<gpu::SegmentTime> segments;
     std::chrono::steady_clock::time_point submitted;
 };
 
-/// Two frames may be under way; one thread.  After the first frame of a size nothing is allocated or compiled.
+/// Two frames may be under way; one thread.  After the first frames of a size nothing is allocated or compiled, and
+/// nothing recorded either unless its times change a lot, see gpu::Recording::finished().
 class Projector {
   public:
     static constexpr std::size_t slots = 2;
@@ -76,8 +77,9 @@ class Projector {
     bool accepts(int width, int height) const { return busy_.empty() || (width == width_ && height == height_); }
     /// Starts a frame; at most `slots` may be under way.  `seconds` since the frame before, 0 for a still picture.
     void submit(const Picture& picture, const nn::Selection& selection, double seconds);
-    /// With options.publish: whether frames from here on bring their `view`, or their `projection`, back.
+    /// Whether frames from here on bring their `view` back; without options.publish to be said before the first.
     void with_view(bool wanted) { view_wanted_ = wanted; }
+    /// With options.publish: likewise their `projection`.
     void with_projection(bool wanted) { projection_wanted_ = wanted; }
     /// A frame beside the others: it brings its projection back with a scale of its own, and publishes nothing.
     void submit_aside(const Picture& picture, const nn::Selection& selection);
@@ -96,13 +98,22 @@ class Projector {
     void submit(const std::vector<float>& tensor, const nn::Selection& selection);
     std::size_t under_way() const { return busy_.size(); }
     /// Waits for the oldest frame under way.
-    ProjectedFrame collect();
+    void collect(ProjectedFrame& frame);
+    ProjectedFrame collect() {
+        ProjectedFrame frame;
+        collect(frame);
+        return frame;
+    }
 
     const nn::Plan& plan() const { return plan_; }
+    /// Of the tensor that is projected.
+    const nn::Extent& extent() const { return extent_; }
     /// Bytes on the device: constants, activations and signals.
     std::uint64_t memory_bytes() const { return model_.constants().bytes() + plan_.memory_bytes(); }
     /// The last frame's R₀ and tensors, once nothing is under way.
     std::vector<float> download(const gpu::Slice& slice) const;
+    /// The last frame's view, likewise, whether or not it was asked for.
+    Picture view();
 
   private:
     enum class Kind { plain, with_view, aside };
@@ -121,6 +132,7 @@ class Projector {
 
     void publish_into(int width, int height);
     std::vector<gpu::Step> steps_of(const Slot& slot, Kind kind);
+    void add_view_steps(std::vector<gpu::Step>& steps, const gpu::Slice& down);
     void start(Kind kind, const nn::Selection& selection, double seconds, const void* data, std::size_t bytes);
 
     const gpu::Device& device_;
@@ -129,6 +141,7 @@ class Projector {
     nn::Model& model_;
     ProjectorOptions options_;
     nn::Plan plan_;
+    nn::Extent extent_;
     int input_width_ = 0, input_height_ = 0, channels_ = 0;
     nn::Network::Classes classes_;
     image::DisplayMapping mapping_;
@@ -146,7 +159,9 @@ class Projector {
     gpu::Buffer picture_, view_;
     std::array<Slot, slots> slots_;
     std::size_t next_ = 0;
-    std::deque<std::size_t> busy_;
+    Ring<std::size_t, slots> busy_;
+    std::vector<nn::Selection> selections_;  // of the frame that is started, one for each copy
+    Pool<Picture> views_;
 };
 
 }  // namespace deconv::live

@@ -2,10 +2,11 @@
 
 #include <chrono>
 #include <condition_variable>
-#include <deque>
 #include <exception>
 #include <mutex>
 #include <thread>
+
+#include "base/ring.h"
 
 namespace deconv::live {
 namespace {
@@ -16,28 +17,26 @@ struct RecordThread::Shared {
     std::unique_ptr<media::Recorder> recorder;
     std::mutex mutex;
     std::condition_variable changed;
-    std::deque<Picture> pictures;
+    Ring<std::shared_ptr<const Picture>, waiting> pictures;
     bool closing = false;
     std::exception_ptr failure;
-    std::vector<double> times;
+    Samples times;
     std::thread thread;
 
     void write() {
         try {
             for (;;) {
-                Picture picture;
+                std::shared_ptr<const Picture> picture;
                 {
                     std::unique_lock lock(mutex);
                     changed.wait(lock, [&] { return closing || !pictures.empty(); });
                     if (pictures.empty()) break;
-                    picture = std::move(pictures.front());
-                    pictures.pop_front();
+                    picture = pictures.pop();
                     changed.notify_all();
                 }
                 const auto begin = std::chrono::steady_clock::now();
-                recorder->add(picture);
-                times.push_back(
-                    std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
+                recorder->add(*picture);
+                times.add(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
             }
             recorder->finish();
         } catch (...) {
@@ -61,11 +60,11 @@ RecordThread::~RecordThread() {
     }
 }
 
-void RecordThread::add(Picture picture) {
+void RecordThread::add(std::shared_ptr<const Picture> picture) {
     std::unique_lock lock(shared_->mutex);
-    shared_->changed.wait(lock, [&] { return shared_->failure || shared_->pictures.size() < waiting; });
+    shared_->changed.wait(lock, [&] { return shared_->failure || !shared_->pictures.full(); });
     if (shared_->failure) std::rethrow_exception(shared_->failure);
-    shared_->pictures.push_back(std::move(picture));
+    shared_->pictures.push(std::move(picture));
     shared_->changed.notify_all();
 }
 
@@ -79,7 +78,7 @@ void RecordThread::finish() {
     if (shared_->failure) std::rethrow_exception(shared_->failure);
 }
 
-const std::vector<double>& RecordThread::times_ms() const {
+const Samples& RecordThread::times_ms() const {
     return shared_->times;
 }
 

@@ -3,8 +3,8 @@
 
 #include <memory>
 #include <string>
-#include <vector>
 
+#include "live/stages.h"
 #include "media/sink.h"
 
 namespace deconv::live {
@@ -18,12 +18,12 @@ class RecordThread {
     RecordThread(const RecordThread&) = delete;
     RecordThread& operator=(const RecordThread&) = delete;
 
-    /// Throws the recorder's Error once it has failed.
-    void add(Picture picture);
+    /// Keeps the picture until it is written.  Throws the recorder's Error once it has failed.
+    void add(std::shared_ptr<const Picture> picture);
     /// Waits until everything is written and the file is closed.  Throws the recorder's Error.
     void finish();
-    /// Milliseconds that each picture took to encode and write, once finished.
-    const std::vector<double>& times_ms() const;
+    /// Milliseconds that pictures took to encode and write, once finished.
+    const Samples& times_ms() const;
 
   private:
     struct Shared;

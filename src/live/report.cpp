@@ -4,7 +4,6 @@
 #include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
-#include <numeric>
 
 namespace deconv::live {
 namespace {
@@ -22,33 +21,40 @@ double rounded(double value) {
     return std::round(value * 1000) / 1000;
 }
 
-/// In the order in which a frame passes them.
-constexpr const char* stages[] = {"capture", "upload", "fit", "forward", "project", "display", "record"};
+/// Stages that ran, in the order in which a frame passes them; publishing is the window's.
+template <typename Say>
+void each_stage(const Report& report, const Say& say) {
+    for (std::size_t i = 0; i < stage_count; ++i) {
+        const auto stage = static_cast<Stage>(i);
+        const std::vector<double>& values = report.stage_ms[stage].values();
+        if (!values.empty() && stage != Stage::publish) say(name_of(stage), values);
+    }
+}
 
 }  // namespace
 
-std::vector<Prediction> best_predictions(const std::vector<float>& scores, bool probabilities,
-                                         const std::vector<std::string>& labels, std::size_t count) {
-    if (scores.empty()) return {};
-    std::vector<double> values(scores.begin(), scores.end());
-    if (!probabilities) {
-        const double peak = *std::max_element(values.begin(), values.end());
-        for (double& value : values) value = std::exp(value - peak);
-        const double sum = std::accumulate(values.begin(), values.end(), 0.0);
-        for (double& value : values) value /= sum;
+void best_predictions(const std::vector<float>& scores, bool probabilities, const std::vector<std::string>& labels,
+                      std::vector<Prediction>& best, std::size_t count) {
+    best.resize(std::min(count, scores.size()));
+    const auto score = [&](const Prediction& prediction) { return scores[static_cast<std::size_t>(prediction.index)]; };
+    std::size_t found = 0;
+    for (std::size_t i = 0; i < scores.size(); ++i) {
+        std::size_t at = found;
+        while (at > 0 && scores[i] > score(best[at - 1])) --at;
+        if (at == best.size()) continue;
+        found = std::min(found + 1, best.size());
+        for (std::size_t later = found - 1; later > at; --later) best[later].index = best[later - 1].index;
+        best[at].index = static_cast<int>(i);
     }
-    std::vector<std::size_t> order(values.size());
-    std::iota(order.begin(), order.end(), std::size_t{0});
-    count = std::min(count, order.size());
-    std::partial_sort(
-        order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count), order.end(),
-        [&](std::size_t a, std::size_t b) { return values[a] > values[b] || (values[a] == values[b] && a < b); });
-    std::vector<Prediction> best;
-    for (std::size_t i = 0; i < count; ++i) {
-        best.push_back({static_cast<int>(order[i]), order[i] < labels.size() ? labels[order[i]] : std::string(),
-                        values[order[i]]});
+    if (best.empty()) return;
+    const double peak = score(best[0]);
+    double sum = 0;
+    for (const float value : scores) sum += std::exp(value - peak);
+    for (Prediction& prediction : best) {
+        const auto index = static_cast<std::size_t>(prediction.index);
+        prediction.probability = probabilities ? scores[index] : std::exp(scores[index] - peak) / sum;
+        prediction.label = index < labels.size() ? std::string_view(labels[index]) : std::string_view();
     }
-    return best;
 }
 
 std::string to_json(const Report& report) {
@@ -69,12 +75,10 @@ std::string to_json(const Report& report) {
     json["frames"] = {
         {"in", report.frames_in}, {"processed", report.frames_processed}, {"dropped", report.frames_dropped}};
     json["stages"] = Json::object();
-    for (const char* stage : stages) {
-        const auto it = report.stage_ms.find(stage);
-        if (it == report.stage_ms.end() || it->second.empty()) continue;
-        json["stages"][stage] = {{"median", rounded(quantile(it->second, 0.5))},
-                                 {"p95", rounded(quantile(it->second, 0.95))}};
-    }
+    each_stage(report, [&](std::string_view stage, const std::vector<double>& values) {
+        json["stages"][std::string(stage)] = {{"median", rounded(quantile(values, 0.5))},
+                                              {"p95", rounded(quantile(values, 0.95))}};
+    });
     json["fps"] = rounded(report.fps());
     json["memory_bytes"] = report.memory_bytes;
     json["predictions"] = Json::array();
@@ -95,12 +99,10 @@ std::string to_text(const Report& report) {
     text += line;
     if (report.frames_dropped > 0) text += ", " + std::to_string(report.frames_dropped) + " dropped";
     text += "; milliseconds a frame:";
-    for (const char* stage : stages) {
-        const auto it = report.stage_ms.find(stage);
-        if (it == report.stage_ms.end() || it->second.empty()) continue;
-        std::snprintf(line, sizeof line, " %s %.1f", stage, quantile(it->second, 0.5));
+    each_stage(report, [&](std::string_view stage, const std::vector<double>& values) {
+        std::snprintf(line, sizeof line, " %s %.1f", std::string(stage).c_str(), quantile(values, 0.5));
         text += line;
-    }
+    });
     text += "\n";
     for (const Prediction& prediction : report.predictions) {
         std::snprintf(line, sizeof line, "  %5.1f %%  ", 100 * prediction.probability);

@@ -2,9 +2,10 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <string>
 #include <vector>
+
+#include "live/stages.h"
 
 namespace deconv::live {
 
@@ -14,18 +15,19 @@ struct Prediction {
     double probability = 0;
 };
 
-/// The `count` most probable classes; scores are logits, or probabilities already.
-std::vector<Prediction> best_predictions(const std::vector<float>& scores, bool probabilities,
-                                         const std::vector<std::string>& labels, std::size_t count = 5);
+/// The `count` most probable classes into `best`, whose memory is used again; scores are logits, or probabilities
+/// already.
+void best_predictions(const std::vector<float>& scores, bool probabilities, const std::vector<std::string>& labels,
+                      std::vector<Prediction>& best, std::size_t count = 5);
 
 struct Report {
     std::string device, model, model_sha256, source, layer, rule;
     int channel = -1;  // of the last frame; −1 where all channels are projected
     std::string channel_label;
     std::int64_t frames_in = 0, frames_processed = 0, frames_dropped = 0;
-    std::map<std::string, std::vector<double>> stage_ms;  // one value a frame
-    double seconds = 0;                                   // from the second frame's start to the end
-    std::int64_t timed_frames = 0;                        // in those
+    ByStage<Samples> stage_ms;      // a value for each frame; empty for stages that did not run
+    double seconds = 0;             // from the second frame's start to the end
+    std::int64_t timed_frames = 0;  // in those
     std::uint64_t memory_bytes = 0;
     std::vector<Prediction> predictions;
 

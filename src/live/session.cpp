@@ -3,12 +3,13 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
-#include <deque>
 #include <mutex>
 #include <optional>
 #include <thread>
 
 #include "base/error.h"
+#include "base/pool.h"
+#include "base/ring.h"
 #include "live/background_tuning.h"
 #include "live/headless.h"
 #include "live/live_recording.h"
@@ -77,6 +78,7 @@ struct Session::Impl {
 
     mutable std::mutex mutex;  // guards what follows, up to the thread's own
     Settings wanted;
+    std::uint64_t changes = 1;  // of `wanted`
     State state;
     std::string record_path;
     bool record_wanted = false;
@@ -102,6 +104,8 @@ struct Session::Impl {
     nn::Tuner tuner;
     BackgroundTuning tuning;
     int tuned = 0;
+    std::uint64_t taken = 0;  // changes that `current` has
+    bool look_again = true;   // what is to run may have changed
     NetworkShelf shelf;
     EngineBuilder builder, second_builder;
     std::unique_ptr<Engine> engine, second;
@@ -114,7 +118,11 @@ struct Session::Impl {
     std::shared_ptr<const Picture> last_picture;
     Clock::time_point last_captured, last_submit, aside_after;
     double last_capture_ms = 0;
-    std::deque<Pending> pending;
+    Ring<Pending, Projector::slots + 1> pending;
+    ProjectedFrame frame, other_frame;  // collected last
+    std::vector<Prediction> predictions;
+    Pool<ExhibitState> exhibits;
+    Pool<Picture> enlarged;
     SteadyStrongest strongest, second_strongest;
     bool fresh_plan = true;
     Rate network_rate, camera_rate;
@@ -168,6 +176,7 @@ struct Session::Impl {
         const std::lock_guard lock(mutex);
         wanted.layer = current.layer = layer;
         wanted.selection = current.selection = selection;
+        ++changes;
     }
     std::pair<int, nn::Selection> first_choice(const Engine& made) {
         try {
@@ -198,7 +207,10 @@ struct Session::Impl {
         fresh_plan = true;
         const LoadedNetwork& network = *engine->network;
         const std::lock_guard lock(mutex);
-        if (wanted.layer < 0) wanted.layer = current.layer = engine->layer;
+        if (wanted.layer < 0) {
+            wanted.layer = current.layer = engine->layer;
+            ++changes;
+        }
         state.model = network.file->sidecar.name;
         state.labels = std::make_shared<const std::vector<std::string>>(network.file->sidecar.labels);
         state.layers = std::make_shared<const std::vector<LayerInfo>>(network.layers);
@@ -241,27 +253,28 @@ struct Session::Impl {
         wanted.options.blur = engine->spec.blur;
         wanted.show = engine->spec.show;
         current = wanted;
+        ++changes;
     }
 
     /// Takes up what was asked for since the last frame.
     void follow_settings() {
-        const Settings before = current;
-        {
-            const std::lock_guard lock(mutex);
-            current = wanted;
-        }
-        if (current.selection.channel != before.selection.channel) strongest.forget();
-        if (current.second.selection.channel != before.second.selection.channel) second_strongest.forget();
+        take_settings();
         source.follow(current.options);
         if (!current.best) moments.forget();
 
         const auto [width, height] = picture_size();
         look_at_file();
-        if (tuning.found_better()) ++tuned;
-        const EngineSpec spec = wanted_spec();
-        if (asked != spec) {
-            asked = spec;
-            builder.want(spec, width, height);
+        if (tuning.found_better()) {
+            ++tuned;
+            look_again = true;
+        }
+        const bool look = std::exchange(look_again, false);
+        if (look) {
+            const EngineSpec spec = wanted_spec();
+            if (asked != spec) {
+                asked = spec;
+                builder.want(spec, width, height);
+            }
         }
         if (auto result = builder.take()) {
             if (result->engine) {
@@ -275,8 +288,9 @@ struct Session::Impl {
                 refuse(result->error);
                 asked = wanted_spec();
             }
+            look_again = true;
         }
-        follow_second(width, height);
+        follow_second(width, height, look);
         const std::lock_guard lock(mutex);
         state.working = builder.busy() || second_builder.busy();
         state.source = source.name();
@@ -294,13 +308,25 @@ struct Session::Impl {
         if (!current.options.watch || seconds_since(looked) < 0.25) return;
         looked = Clock::now();
         try {
-            watched = time_written(find_model(current.options.model));
+            const std::int64_t written = time_written(find_model(current.options.model));
+            if (written != watched) look_again = true;
+            watched = written;
         } catch (const Error&) {  // who loads it says so
             watched = 0;
         }
     }
 
-    void follow_second(int width, int height) {
+    void take_settings() {
+        const std::lock_guard lock(mutex);
+        if (taken == changes) return;
+        if (current.selection.channel != wanted.selection.channel) strongest.forget();
+        if (current.second.selection.channel != wanted.second.selection.channel) second_strongest.forget();
+        current = wanted;
+        taken = changes;
+        look_again = true;
+    }
+
+    void follow_second(int width, int height, bool look) {
         if (!current.second.on || !engine) {
             second_asked.reset();
             if (second) {
@@ -311,10 +337,12 @@ struct Session::Impl {
             }
             return;
         }
-        const EngineSpec spec = second_spec_of(current);
-        if (second_asked != spec) {
-            second_asked = spec;
-            second_builder.want(spec, width, height);
+        if (look) {
+            const EngineSpec spec = second_spec_of(current);
+            if (second_asked != spec) {
+                second_asked = spec;
+                second_builder.want(spec, width, height);
+            }
         }
         if (auto result = second_builder.take()) {
             if (result->engine) {
@@ -323,6 +351,7 @@ struct Session::Impl {
                 say(result->error);
                 const std::lock_guard lock(mutex);
                 wanted.second.on = false;
+                ++changes;
             }
         }
     }
@@ -330,8 +359,7 @@ struct Session::Impl {
     /// A selection as an engine's layer allows it: a pin or channel from another layer may lie outside this one.
     static nn::Selection fitted(nn::Selection selection, const SteadyStrongest& held, const Projector& projector) {
         if (selection.channel == nn::Selection::strongest && held.held() >= 0) selection.channel = held.held();
-        const int target = projector.plan().options().target;
-        const nn::Extent extent = nn::extent_of(projector.plan().tensor(target).shape);
+        const nn::Extent& extent = projector.extent();
         if (selection.channel >= extent.channels) selection.channel = nn::Selection::strongest;
         const bool outside = selection.x >= extent.width || selection.y >= extent.plane / extent.width;
         if (outside && selection.where == nn::Selection::Where::pinned) selection.where = nn::Selection::Where::max;
@@ -361,7 +389,7 @@ struct Session::Impl {
         {
             const std::lock_guard lock(mutex);
             want = record_wanted;
-            path = record_path;
+            if (want && !recording) path = record_path;
         }
         try {
             if (want && !recording) {
@@ -427,7 +455,7 @@ struct Session::Impl {
     /// The next picture to look at, or nothing: true where there is something to submit.
     bool next_picture() {
         const bool frozen = current.freeze_camera && last_picture;
-        std::optional<FedFrame> fed;
+        std::shared_ptr<const FedFrame> fed;
         if (!frozen) fed = source.wait(pending.empty() ? 0.05 : 0.001);
         if (frozen) {
             // What is set still shows, at an easy pace.
@@ -438,7 +466,7 @@ struct Session::Impl {
         camera_rate.tick();
         last_capture_ms = fed->capture_ms;
         last_captured = Clock::now();
-        last_picture = std::make_shared<const Picture>(std::move(fed->frame.picture));
+        last_picture = {fed, &fed->frame.picture};
         return true;
     }
 
@@ -459,7 +487,7 @@ struct Session::Impl {
         const double seconds = still ? 0 : std::clamp(seconds_since(last_submit), 0.001, 1.0);
         last_submit = Clock::now();
         projector.submit(*last_picture, selection(), seconds);
-        pending.push_back({last_picture, last_captured, last_capture_ms, false, second != nullptr});
+        pending.push({last_picture, last_captured, last_capture_ms, false, second != nullptr});
         if (second) {
             second->projector->with_view(false);
             second->projector->set_viewing(current.gain, current.gamma);
@@ -473,12 +501,14 @@ struct Session::Impl {
     }
 
     void finish_oldest() {
-        const Pending done = std::move(pending.front());
-        pending.pop_front();
-        ProjectedFrame frame = engine->projector->collect();
-        trace_frame(frame, done);
-        std::optional<ProjectedFrame> other;
-        if (done.second) other = second->projector->collect();
+        const Pending done = pending.pop();
+        engine->projector->collect(frame);
+        trace_frame(done);
+        const ProjectedFrame* other = nullptr;
+        if (done.second) {
+            second->projector->collect(other_frame);
+            other = &other_frame;
+        }
         if (done.aside) {
             moments.finish(*done.picture, frame.projection);
             show_moments();
@@ -487,15 +517,15 @@ struct Session::Impl {
         network_rate.tick();
         if (!current.freeze_selection) strongest.see(frame.selection.strongest, frame.peaks);
         if (other && !current.freeze_selection) second_strongest.see(other->selection.strongest, other->peaks);
-        feed_recording(frame);
+        feed_recording();
         follow_saves(frame.projection);
-        tell_frame(frame, other, done);
+        tell_frame(other, done);
         // After a few pictures: the first ones come as soon as they can.
         if (current.options.tuning && state.frames > 3) tuning.begin(*engine);
-        look_for_moment(frame, done);
+        look_for_moment(done);
     }
 
-    void trace_frame(const ProjectedFrame& frame, const Pending& done) {
+    void trace_frame(const Pending& done) {
         if (trace == nullptr) return;
         if (!done.aside) trace->complete("frame", "capture to result", done.captured, Clock::now());
         if (frame.segments.empty()) return;
@@ -505,25 +535,26 @@ struct Session::Impl {
         }
     }
 
-    void feed_recording(ProjectedFrame& frame) {
+    void feed_recording() {
         std::shared_ptr<LiveRecording> to;
         {
             const std::lock_guard lock(mutex);
             to = recording;
         }
         if (!to) return;
-        if (frame.view.width > 0) {
+        if (frame.view) {
             to->show(frame.view);
         } else if (recorded == RecordWhat::projection && frame.projection.width > 0) {
             // Tiny projections are enlarged, for encoders and eyes.
             const int times = std::max(1, (479 + frame.projection.height) / frame.projection.height);
-            to->show(
-                media::letterbox(frame.projection, frame.projection.width * times, frame.projection.height * times));
+            const std::shared_ptr<Picture> large = enlarged.take();
+            media::letterbox(frame.projection, frame.projection.width * times, frame.projection.height * times, *large);
+            to->show(large);
         }
     }
 
     /// A frame in which the chosen channel was stronger than before goes through again, for that unit alone.
-    void look_for_moment(const ProjectedFrame& frame, const Pending& done) {
+    void look_for_moment(const Pending& done) {
         if (!current.best || frame.selection.channel < 0) return;
         const auto channel = static_cast<std::size_t>(frame.selection.channel);
         moments.follow(frame.selection.channel);
@@ -534,10 +565,10 @@ struct Session::Impl {
         unit.channel = frame.selection.channel;
         unit.where = nn::Selection::Where::max;
         unit.one = current.selection.one;
-        drain();
+        drain();  // what this collects is of later frames
         const Clock::time_point begin = Clock::now();
         engine->projector->submit_aside(*done.picture, unit);
-        pending.push_back({done.picture, done.captured, 0, true, false});
+        pending.push({done.picture, done.captured, 0, true, false});
         finish_oldest();
         // At most a fifth of the time goes into this.
         aside_after = Clock::now() + 4 * (Clock::now() - begin);
@@ -551,27 +582,30 @@ struct Session::Impl {
         ++state.best_version;
     }
 
-    void tell_frame(const ProjectedFrame& frame, const std::optional<ProjectedFrame>& other, const Pending& done) {
+    /// `other`: of the second engine, or null.
+    void tell_frame(const ProjectedFrame* other, const Pending& done) {
         const nn::Network::Classes classes = engine->graph().classes();
-        std::vector<Prediction> predictions =
-            best_predictions(frame.scores, classes.probabilities, engine->network->file->sidecar.labels);
-        std::shared_ptr<const ExhibitState> exhibit;
-        if (engine->projector->exhibit() != nullptr)
-            exhibit = std::make_shared<const ExhibitState>(engine->projector->exhibit()->state());
-        follow_budget(frame);
+        best_predictions(frame.scores, classes.probabilities, engine->network->file->sidecar.labels, predictions);
+        std::shared_ptr<ExhibitState> exhibit;
+        if (engine->projector->exhibit() != nullptr) {
+            exhibit = exhibits.take();
+            engine->projector->exhibit()->state(*exhibit);
+        }
+        follow_budget();
         const std::lock_guard lock(mutex);
         ++state.frames;
         state.selection = frame.selection;
         state.peaks = frame.peaks;
-        state.predictions = std::move(predictions);
+        state.predictions = predictions;
         state.stage_ms = frame.stage_ms;
         if (other) {
-            for (const auto& [stage, ms] : other->stage_ms) state.stage_ms[stage] += ms;
+            state.stage_ms.add(other->stage_ms);
             state.second_selection = other->selection;
             state.second_pictures = second->projector->published();
         }
-        state.stage_ms["capture"] = done.capture_ms;
-        remember_times();
+        state.stage_ms.add(Stage::capture, done.capture_ms);
+        // The first frame of a plan also warms caches up and would flatten the plot.
+        if (!std::exchange(fresh_plan, false)) state.stage_history.push_over(state.stage_ms);
         state.network_fps = network_rate.per_second();
         state.camera_fps = camera_rate.per_second();
         state.dropped = source.dropped();
@@ -585,28 +619,18 @@ struct Session::Impl {
         if (!current.best || moments.count() == 0) state.best.reset();
     }
 
-    /// With the lock held.  The first frame of a plan also warms caches up and would flatten the plot.
-    void remember_times() {
-        if (std::exchange(fresh_plan, false)) return;
-        constexpr std::size_t frames = 120;
-        for (const auto& [stage, ms] : state.stage_ms) {
-            std::vector<float>& history = state.stage_history[stage];
-            history.push_back(static_cast<float>(ms));
-            if (history.size() > frames) history.erase(history.begin());
-        }
-    }
-
     /// A mosaic projects as many channels a frame as leave the picture fluent.
-    void follow_budget(const ProjectedFrame& frame) {
+    void follow_budget() {
         if (current.show != Show::mosaic || engine->spec.show != Show::mosaic || fresh_plan) return;
         const double budget = state.slow_device ? 150 : 25;  // milliseconds of way back a frame
-        const auto at = frame.stage_ms.find("project");
-        if (at == frame.stage_ms.end()) return;
-        const double one = at->second / (1 + engine->spec.batch);
+        if (!frame.stage_ms.ran(Stage::project)) return;
+        const double one = frame.stage_ms[Stage::project] / (1 + engine->spec.batch);
         const int fits = std::clamp(static_cast<int>(budget / std::max(one, 1e-3)) - 1, 1, 32);
         int power = 1;
         while (power * 2 <= fits) power *= 2;
-        if (power > batch || power * 2 < batch) batch = power;
+        if (power <= batch && power * 2 >= batch) return;
+        batch = power;
+        look_again = true;
     }
 
     void one_frame() {
@@ -678,11 +702,18 @@ void Session::set(Settings settings) {
         settings.second = {};
     }
     impl_->wanted = std::move(settings);
+    ++impl_->changes;
 }
 
 State Session::state() const {
+    State now;
+    state(now);
+    return now;
+}
+
+void Session::state(State& into) const {
     const std::lock_guard lock(impl_->mutex);
-    return impl_->state;
+    into = impl_->state;
 }
 
 bool Session::alive() const {

@@ -4,11 +4,11 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "base/ring.h"
 #include "base/trace.h"
 #include "live/engine.h"
 #include "live/options.h"
@@ -61,8 +61,8 @@ struct State {
     nn::ResolvedSelection selection{}, second_selection{};
     std::vector<float> peaks;  // by channel
     std::vector<Prediction> predictions;
-    std::map<std::string, double> stage_ms;                   // of the last frame
-    std::map<std::string, std::vector<float>> stage_history;  // of the last frames, for a plot
+    StageTimes stage_ms;                  // of the last frame
+    Ring<StageTimes, 120> stage_history;  // of the last frames, for a plot
     double network_fps = 0, camera_fps = 0;
     std::int64_t dropped = 0;
     std::uint64_t memory_bytes = 0;
@@ -89,6 +89,8 @@ class Session {
     Settings settings() const;
     void set(Settings settings);
     State state() const;
+    /// The same into the memory of an earlier one.
+    void state(State& into) const;
     /// False once the network's thread has ended, by an error that State::trouble names.
     bool alive() const;
 

@@ -14,7 +14,7 @@ constexpr double stall_seconds = 2;
 }  // namespace
 
 void SourceKeeper::open() {
-    retry_ = false;
+    retry_ = known_ = false;
     feed_ = std::make_unique<FrameFeed>(
         [camera = camera_, input = input_] { return camera.empty() ? open_paced(input) : media::open_camera(camera); });
 }
@@ -51,14 +51,19 @@ void SourceKeeper::follow(const Options& options) {
     }
 }
 
-std::optional<FedFrame> SourceKeeper::wait(double seconds) {
+std::shared_ptr<const FedFrame> SourceKeeper::wait(double seconds) {
     if (!feed_) {
         std::this_thread::sleep_for(std::chrono::duration<double>(std::min(seconds, 0.02)));
-        return std::nullopt;
+        return nullptr;
     }
     try {
-        std::optional<FedFrame> fed = feed_->wait(seconds);
-        if (const std::optional<SourceFacts> facts = feed_->facts()) facts_ = *facts;
+        std::shared_ptr<const FedFrame> fed = feed_->wait(seconds);
+        if (!known_) {
+            if (const std::optional<SourceFacts> facts = feed_->facts()) {
+                facts_ = *facts;
+                known_ = true;
+            }
+        }
         if (fed) {
             if (!trouble_.empty()) tell_(facts_.name + " is back", false);
             trouble_.clear();
@@ -74,7 +79,7 @@ std::optional<FedFrame> SourceKeeper::wait(double seconds) {
     } catch (const Error& error) {
         lost(error.what());
     }
-    return std::nullopt;
+    return nullptr;
 }
 
 }  // namespace deconv::live

@@ -4,7 +4,6 @@
 #include <chrono>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "live/feed.h"
@@ -22,7 +21,7 @@ class SourceKeeper {
     /// Opens what the options name where that is another source than before, or tries again where its time has come.
     void follow(const Options& options);
     /// The next frame if one comes within `seconds`.
-    std::optional<FedFrame> wait(double seconds);
+    std::shared_ptr<const FedFrame> wait(double seconds);
 
     double fps() const { return facts_.fps; }
     bool stills() const { return facts_.stills; }
@@ -39,6 +38,7 @@ class SourceKeeper {
     Tell tell_;
     std::string camera_, input_;
     bool asked_ = false, retry_ = false;
+    bool known_ = false;  // facts_ are those of the feed
     std::unique_ptr<FrameFeed> feed_;
     std::chrono::steady_clock::time_point retry_at_;
     std::string trouble_;

@@ -3,8 +3,9 @@
 
 #include <chrono>
 #include <cstddef>
-#include <deque>
 #include <vector>
+
+#include "base/ring.h"
 
 namespace deconv::live {
 
@@ -36,14 +37,15 @@ class SteadyStrongest {
     Clock::time_point since_;
 };
 
-/// How often something happens, over the last second or so.
+/// How often something happens, over the last second or so; of what is frequent, over the last times.
 class Rate {
   public:
     using Clock = std::chrono::steady_clock;
 
     void tick(Clock::time_point now = Clock::now()) {
-        times_.push_back(now);
-        while (times_.size() > 2 && now - times_.front() > std::chrono::milliseconds(1500)) times_.pop_front();
+        times_.push_over(now);
+        while (times_.size() > 2 && now - times_.front() > std::chrono::milliseconds(1500))
+            static_cast<void>(times_.pop());
     }
     double per_second() const {
         if (times_.size() < 2) return 0;
@@ -52,7 +54,7 @@ class Rate {
     }
 
   private:
-    std::deque<Clock::time_point> times_;
+    Ring<Clock::time_point, 128> times_;
 };
 
 }  // namespace deconv::live

@@ -35,14 +35,13 @@ class Camera : public Source {
         if (claimed >= 1 && claimed <= 1000) fps_ = claimed;
     }
 
-    std::optional<Frame> next() override {
+    bool read(Frame& frame) override {
         // The first frame was taken on opening, to know that there are any.
-        if (index_ > 0) read();
-        Frame frame;
-        frame.picture = to_picture(pixels_);
+        if (index_ > 0) grab();
+        to_picture(pixels_, frame.picture);
         frame.index = index_++;
         frame.time_s = seconds_since(opened_);
-        return frame;
+        return true;
     }
     double fps() const override { return fps_; }
     bool live() const override { return true; }
@@ -50,7 +49,7 @@ class Camera : public Source {
     std::string name() const override { return name_; }
 
   private:
-    void read() {
+    void grab() {
         const Clock::time_point start = Clock::now();
         bool done = false;
         try {

@@ -274,12 +274,12 @@ void draw_face(Canvas& canvas, Point at, float t) {
 
 class Demo : public Source {
   public:
-    std::optional<Frame> next() override {
-        Frame frame;
+    bool read(Frame& frame) override {
         frame.index = index_++;
         frame.time_s = static_cast<double>(frame.index) / frames_per_second;
-        frame.picture = draw_demo(640, 480, frame.time_s);
-        return frame;
+        if (frame.picture.width != 640 || frame.picture.height != 480) frame.picture = Picture(640, 480);
+        draw_demo(frame.picture, frame.time_s);
+        return true;
     }
     bool skip() override {
         ++index_;
@@ -299,7 +299,12 @@ class Demo : public Source {
 
 Picture draw_demo(int width, int height, double seconds) {
     Picture picture(width, height);
-    if (picture.rgba.empty()) return picture;
+    draw_demo(picture, seconds);
+    return picture;
+}
+
+void draw_demo(Picture& picture, double seconds) {
+    if (picture.rgba.empty()) return;
     // Single precision would lose the motion after a day; nothing repeats visibly within an hour.
     const auto t = static_cast<float>(std::fmod(seconds, 3600.0));
     Canvas canvas(picture);
@@ -319,7 +324,6 @@ Picture draw_demo(int width, int height, double seconds) {
     draw_disc(canvas, {320 + 270 * std::sin(0.33F * t + 0.9F), 214 + 40 * std::sin(0.9F * t)}, 25, {220, 54, 60});
     draw_disc(canvas, {320 + 280 * std::cos(0.27F * t), 430 + 20 * std::sin(1.1F * t)}, 20, {56, 120, 226});
     draw_disc(canvas, {320 + 250 * std::sin(0.39F * t + 3.6F), 30 + 14 * std::cos(0.8F * t)}, 15, {246, 206, 60});
-    return picture;
 }
 
 std::unique_ptr<Source> open_demo() {

@@ -49,14 +49,13 @@ class Images : public Source {
   public:
     Images(std::string name, std::vector<std::string> files) : name_(std::move(name)), files_(std::move(files)) {}
 
-    std::optional<Frame> next() override {
-        if (index_ == files_.size()) return std::nullopt;
-        Frame frame;
+    bool read(Frame& frame) override {
+        if (index_ == files_.size()) return false;
         frame.picture = read_image(files_[index_]);
         frame.index = static_cast<std::int64_t>(index_);
         frame.time_s = static_cast<double>(index_) / images_per_second;
         ++index_;
-        return frame;
+        return true;
     }
     double fps() const override { return images_per_second; }
     bool live() const override { return false; }
@@ -76,11 +75,11 @@ class SingleImage : public Source {
     explicit SingleImage(const std::string& path)
         : name_(fs::path(path).filename().string()), picture_(read_image(path)) {}
 
-    std::optional<Frame> next() override {
-        if (!picture_) return std::nullopt;
-        Frame frame;
+    bool read(Frame& frame) override {
+        if (!picture_) return false;
+        frame = {};
         frame.picture = *std::exchange(picture_, std::nullopt);
-        return frame;
+        return true;
     }
     double fps() const override { return images_per_second; }
     bool live() const override { return false; }

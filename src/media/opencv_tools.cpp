@@ -70,11 +70,17 @@ void composite_over_black(Picture& picture) {
 }  // namespace
 
 Picture to_picture(const cv::Mat& pixels) {
+    Picture picture;
+    to_picture(pixels, picture);
+    return picture;
+}
+
+void to_picture(const cv::Mat& pixels, Picture& picture) {
     if (pixels.empty() || pixels.dims != 2 || pixels.channels() > 4) throw Error("the source gave an empty picture");
     cv::Mat bytes = shrunk(pixels);
     if (bytes.depth() != CV_8U) bytes.convertTo(bytes, CV_8U, 255 / full_range(bytes.depth()));
 
-    Picture picture(bytes.cols, bytes.rows);
+    picture.resize(bytes.cols, bytes.rows);
     cv::Mat rgba(bytes.rows, bytes.cols, CV_8UC4, picture.rgba.data());
     switch (bytes.channels()) {
         case 1:
@@ -93,7 +99,6 @@ Picture to_picture(const cv::Mat& pixels) {
             break;
     }
     if (bytes.channels() % 2 == 0) composite_over_black(picture);
-    return picture;
 }
 
 }  // namespace deconv::media

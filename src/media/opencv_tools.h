@@ -17,5 +17,7 @@ void quiet_libraries();
 /// Any depth; one (grey), two (grey, alpha), three (BGR) or four (BGRA) channels.  Shrunk to max_side by area where
 /// it is larger.  Alpha is composited over black.  16-bit values are scaled by their full range, floats by 1.
 Picture to_picture(const cv::Mat& pixels);
+/// The same, in a picture's memory.
+void to_picture(const cv::Mat& pixels, Picture& picture);
 
 }  // namespace deconv::media

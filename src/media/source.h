@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/picture.h"
@@ -22,10 +23,16 @@ struct Frame {
 class Source {
   public:
     virtual ~Source() = default;
-    /// The next frame, or nothing where the source has ended.  Throws Error where it breaks (a video that cannot be
-    /// decoded from its first frame on, a camera that was unplugged, a stream that broke off).  From a stream or camera
-    /// that has stalled it throws after 5 seconds.
-    virtual std::optional<Frame> next() = 0;
+    /// The next frame into `frame`, whose memory is used again; false where the source has ended.  Throws Error where
+    /// it breaks (a video that cannot be decoded from its first frame on, a camera that was unplugged, a stream that
+    /// broke off).  From a stream or camera that has stalled it throws after 5 seconds.
+    virtual bool read(Frame& frame) = 0;
+    /// The same, as a frame of its own.
+    std::optional<Frame> next() {
+        std::optional<Frame> frame(std::in_place);
+        if (!read(*frame)) frame.reset();
+        return frame;
+    }
     /// Passes over the next frame, as cheaply as can be; false where there is none.
     virtual bool skip() { return next().has_value(); }
     /// Ends the source, for one that is not waited for any longer: a stream's next() under way returns within a fifth
@@ -69,5 +76,7 @@ std::vector<CameraDevice> list_cameras();
 /// The demo's frame at `seconds`: deterministic, with edges, gratings, corners, discs, textures and a face-like
 /// pattern that move.
 Picture draw_demo(int width, int height, double seconds);
+/// The same in a picture's own size, over whatever it shows; its alpha stays.
+void draw_demo(Picture& picture, double seconds);
 
 }  // namespace deconv::media

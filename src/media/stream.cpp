@@ -81,18 +81,17 @@ class NetworkStream : public Source {
         if (!decode()) throw Error(name_ + ": the stream ends before its first picture");
     }
 
-    std::optional<Frame> next() override {
+    bool read(Frame& frame) override {
         deadline_ = Clock::now() + read_timeout;
         // The first picture was taken on opening, to know that there are any.
         if (ended_ || (index_ > 0 && !decode())) {
             ended_ = true;
-            return std::nullopt;
+            return false;
         }
-        Frame frame;
-        frame.picture = to_picture(to_bgr_(*decoded_));
+        to_picture(to_bgr_(*decoded_), frame.picture);
         frame.index = index_++;
         frame.time_s = std::chrono::duration<double>(Clock::now() - opened_).count();
-        return frame;
+        return true;
     }
     void cancel() override { cancelled_ = true; }
     double fps() const override { return fps_; }

@@ -62,14 +62,13 @@ class Video : public Source {
     }
 
     /// A video that stops decoding midway ends there, as players do.
-    std::optional<Frame> next() override {
-        if (index_ > 0 && !ended_) ended_ = !read();
-        if (ended_) return std::nullopt;
-        Frame frame;
-        frame.picture = to_picture(pixels_);
+    bool read(Frame& frame) override {
+        if (index_ > 0 && !ended_) ended_ = !decode();
+        if (ended_) return false;
+        to_picture(pixels_, frame.picture);
         frame.index = index_++;
         frame.time_s = static_cast<double>(frame.index) / probe_.fps;
-        return frame;
+        return true;
     }
     double fps() const override { return probe_.fps; }
     bool live() const override { return false; }
@@ -77,7 +76,7 @@ class Video : public Source {
     std::string name() const override { return std::filesystem::path(path_).filename().string(); }
 
   private:
-    bool read() {
+    bool decode() {
         try {
             return capture_.read(pixels_) && !pixels_.empty();
         } catch (const cv::Exception&) {

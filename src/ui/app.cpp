@@ -150,7 +150,7 @@ class App {
         drawn_ = Clock::now();
         window_rate_.tick();
         view_.window_fps = window_rate_.per_second();
-        state_ = session_.state();
+        session_.state(state_);
         imgui_->begin_frame();
         const ImGuiIO& io = ImGui::GetIO();
         const bool fresh = stage_.follow(state_);

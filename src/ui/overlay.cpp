@@ -60,10 +60,13 @@ void timings_window(const live::State& state) {
     ImGui::Begin("Timings", nullptr,
                  ImGuiWindowFlags_NoDecoration | ImGuiWindowFlags_AlwaysAutoResize | ImGuiWindowFlags_NoInputs |
                      ImGuiWindowFlags_NoSavedSettings | ImGuiWindowFlags_NoFocusOnAppearing);
-    for (const auto& [stage, ms] : state.stage_ms) {
-        ImGui::TextUnformatted(stage.c_str());
+    for (std::size_t i = 0; i < live::stage_count; ++i) {
+        const auto stage = static_cast<live::Stage>(i);
+        if (!state.stage_ms.ran(stage)) continue;
+        const std::string_view name = live::name_of(stage);
+        ImGui::TextUnformatted(name.data(), name.data() + name.size());
         ImGui::SameLine(90 * overlay_scale());
-        ImGui::Text("%8.2f ms", ms);
+        ImGui::Text("%8.2f ms", state.stage_ms[stage]);
     }
     ImGui::End();
 }

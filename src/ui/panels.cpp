@@ -425,26 +425,16 @@ void statistics(const live::State& state, const ViewState& view) {
     // A stacked plot: forward, way back, everything else.
     struct Part {
         const char* name;
-        std::vector<const char*> stages;
+        std::vector<live::Stage> stages;
         ImU32 colour;
     };
     static const std::array<Part, 3> parts{
-        {{"forward", {"forward"}, IM_COL32(90, 150, 220, 255)},
-         {"way back", {"project"}, IM_COL32(242, 166, 64, 255)},
-         {"pictures", {"upload", "fit", "display", "publish"}, IM_COL32(120, 190, 120, 255)}}};
-    std::array<std::vector<float>, 3> times;
-    std::size_t frames = 0;
-    for (std::size_t k = 0; k < parts.size(); ++k) {
-        for (const char* stage : parts.at(k).stages) {
-            const auto history = state.stage_history.find(stage);
-            if (history == state.stage_history.end()) continue;
-            std::vector<float>& sum = times.at(k);
-            const std::vector<float>& more = history->second;
-            sum.resize(std::max(sum.size(), more.size()));
-            for (std::size_t i = 0; i < more.size(); ++i) sum[sum.size() - 1 - i] += more[more.size() - 1 - i];
-            frames = std::max(frames, sum.size());
-        }
-    }
+        {{"forward", {live::Stage::forward}, IM_COL32(90, 150, 220, 255)},
+         {"way back", {live::Stage::project}, IM_COL32(242, 166, 64, 255)},
+         {"pictures",
+          {live::Stage::upload, live::Stage::fit, live::Stage::display, live::Stage::publish},
+          IM_COL32(120, 190, 120, 255)}}};
+    const std::size_t frames = state.stage_history.size();
     if (frames > 0) {
         const ImVec2 at = ImGui::GetCursorScreenPos();
         const ImVec2 size(ImGui::GetContentRegionAvail().x, 44 * overlay_scale());
@@ -453,8 +443,11 @@ void statistics(const live::State& state, const ViewState& view) {
         list->AddRectFilled(at, ImVec2(at.x + size.x, at.y + size.y), IM_COL32(40, 42, 46, 255), 3);
         float most = 1e-3F;
         const auto time_of = [&](std::size_t k, std::size_t i) {
-            const std::vector<float>& t = times.at(k);
-            return i + t.size() >= frames ? t[i + t.size() - frames] : 0.0F;
+            float sum = 0;
+            for (const live::Stage stage : parts.at(k).stages) {
+                sum += std::max(0.0F, static_cast<float>(state.stage_history[i][stage]));
+            }
+            return sum;
         };
         for (std::size_t i = 0; i < frames; ++i) most = std::max(most, time_of(0, i) + time_of(1, i) + time_of(2, i));
         const float step = size.x / static_cast<float>(std::max<std::size_t>(frames, 120));

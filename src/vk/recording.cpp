@@ -1,6 +1,7 @@
 #include "vk/recording.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <utility>
 
@@ -140,30 +141,47 @@ void Recording::finished() {
     ++runs_;
     if (runs_ <= 2 || runs_ == 6 || runs_ == 20) {
         adapt();
-    } else if (runs_ % 50 == 0 && segments_.size() > 1) {
-        double sum = 0;
-        double longest = 0;
-        for (const SegmentTime& time : times()) {
-            sum += time.end_ms - time.start_ms;
-            longest = std::max(longest, time.end_ms - time.start_ms);
-        }
-        const double mean = sum / static_cast<double>(segments_.size());
-        if (mean < 0.3 * options_.segment_ms || longest > 3 * options_.segment_ms) adapt();
+        return;
     }
+    // Other programs only make things longer: what was shortest tells.
+    times(measured_);
+    for (std::size_t s = 0; s < measured_.size(); ++s) {
+        shortest_[s] = std::min(shortest_[s], measured_[s].end_ms - measured_[s].start_ms);
+    }
+    if (runs_ < look_at_ || measured_.empty()) return;
+    look_at_ += 50;
+    if (ill_cut()) {
+        look_at_ = 2 * runs_;
+        const std::vector<double> took = shortest_;
+        adapt(took);
+    }
+    std::fill(shortest_.begin(), shortest_.end(), HUGE_VAL);
+}
+
+bool Recording::ill_cut() const {
+    for (std::size_t s = 0; s < segments_.size(); ++s) {
+        if (shortest_[s] > 3 * options_.segment_ms) return true;
+        const bool one = s > 0 && segments_[s].stage == segments_[s - 1].stage;
+        if (one && shortest_[s] + shortest_[s - 1] < 0.6 * options_.segment_ms) return true;
+    }
+    return false;
 }
 
 void Recording::adapt() {
     ++adaptations_;
-    const std::vector<SegmentTime> measured = times();
-    if (measured.empty()) return;
+    std::vector<double> took;
+    for (const SegmentTime& time : times()) took.push_back(time.end_ms - time.start_ms);
+    if (!took.empty()) adapt(took);
+}
+
+void Recording::adapt(const std::vector<double>& took) {
     const std::vector<double> estimated = std::exchange(step_ms_, std::vector<double>(steps_.size(), 0.0));
     for (std::size_t s = 0; s < segments_.size(); ++s) {
         const Segment& segment = segments_[s];
-        const double took = std::max(0.0, measured[s].end_ms - measured[s].start_ms);
         for (const Segment::Part& part : segment.parts) {
             const double share = segment.estimated_ms > 0 ? part.estimated_ms / segment.estimated_ms
                                                           : 1.0 / static_cast<double>(segment.parts.size());
-            step_ms_[part.step] += took * share;
+            step_ms_[part.step] += std::max(0.0, took[s]) * share;
         }
     }
     for (std::size_t i = 0; adaptations_ == 1 && i < step_ms_.size(); ++i) {
@@ -254,31 +272,42 @@ void Recording::record() {
             segment.parts.push_back({piece.step, piece.ms});
             segment.estimated_ms += piece.ms;
         }
-        // What the host reads afterwards must be visible to it.
-        const vk::MemoryBarrier host(shader_write, vk::AccessFlagBits::eHostRead);
-        commands.pipelineBarrier(compute_stage, vk::PipelineStageFlagBits::eHost, {}, host, {}, {});
+        if (s + 1 == count) {
+            // What the host reads afterwards must be visible to it.
+            const vk::MemoryBarrier host(shader_write, vk::AccessFlagBits::eHostRead);
+            commands.pipelineBarrier(compute_stage, vk::PipelineStageFlagBits::eHost, {}, host, {}, {});
+        }
         if (queries_) commands.writeTimestamp(vk::PipelineStageFlagBits::eBottomOfPipe, *queries_, 2 * s + 1);
         commands.end();
         const std::string& end = steps_[plan[s].back().step].dispatch.label;
         if (end != segment.label) segment.label += " … " + end;
         segments_.push_back(std::move(segment));
     }
+    ticks_.resize(2 * segments_.size());
+    shortest_.assign(segments_.size(), HUGE_VAL);
 }
 
 std::vector<SegmentTime> Recording::times() const {
     std::vector<SegmentTime> result;
-    if (!queries_ || segments_.empty()) return result;
-    std::vector<std::uint64_t> values(2 * segments_.size());
-    const vk::Result status =
-        device_.handle().getQueryPoolResults(*queries_, 0, static_cast<std::uint32_t>(values.size()), 8 * values.size(),
-                                             values.data(), 8, vk::QueryResultFlagBits::e64);
-    if (status != vk::Result::eSuccess) return result;
-    const double ms = device_.timestamp_ns() * 1e-6;
-    for (std::size_t i = 0; i < segments_.size(); ++i) {
-        result.push_back({segments_[i].stage, segments_[i].label, static_cast<double>(values[2 * i]) * ms,
-                          static_cast<double>(values[2 * i + 1]) * ms});
-    }
+    times(result);
     return result;
+}
+
+void Recording::times(std::vector<SegmentTime>& result) const {
+    vk::Result status = vk::Result::eNotReady;
+    if (queries_ && !segments_.empty()) {
+        status =
+            device_.handle().getQueryPoolResults(*queries_, 0, static_cast<std::uint32_t>(ticks_.size()),
+                                                 8 * ticks_.size(), ticks_.data(), 8, vk::QueryResultFlagBits::e64);
+    }
+    result.resize(status == vk::Result::eSuccess ? segments_.size() : 0);
+    const double ms = device_.timestamp_ns() * 1e-6;
+    for (std::size_t i = 0; i < result.size(); ++i) {
+        result[i].stage = segments_[i].stage;
+        result[i].label = segments_[i].label;
+        result[i].start_ms = static_cast<double>(ticks_[2 * i]) * ms;
+        result[i].end_ms = static_cast<double>(ticks_[2 * i + 1]) * ms;
+    }
 }
 
 Scheduler::Scheduler(const Device& device) : device_(device) {
@@ -295,11 +324,21 @@ Scheduler::~Scheduler() {
 }
 
 Scheduler::Ticket Scheduler::submit(const Recording& recording) {
-    for (const Recording::Segment& segment : recording.segments()) {
+    const std::vector<Recording::Segment>& segments = recording.segments();
+    for (std::size_t first = 0; first < segments.size();) {
+        // Handing over a submission takes as long as a short segment itself.
+        std::array<vk::CommandBuffer, 16> together;
+        std::uint32_t count = 0;
+        double ms = 0;
+        do {
+            ms += segments[first].estimated_ms;
+            together.at(count++) = segments[first++].commands;
+        } while (first < segments.size() && count < together.size() &&
+                 ms + segments[first].estimated_ms <= recording.segment_ms());
         if (last_ >= 2) wait(last_ - 1);
         const Ticket next = last_ + 1;
         const vk::TimelineSemaphoreSubmitInfo timeline(0, nullptr, 1, &next);
-        const vk::SubmitInfo submission(0, nullptr, nullptr, 1, &segment.commands, 1, &*timeline_, &timeline);
+        const vk::SubmitInfo submission(0, nullptr, nullptr, count, together.data(), 1, &*timeline_, &timeline);
         {
             const std::lock_guard lock(device_.queue_mutex());
             device_.queue().submit(submission);

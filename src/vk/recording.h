@@ -56,24 +56,31 @@ class Recording {
 
     /// Times of the last submission, which must be finished.
     std::vector<SegmentTime> times() const;
+    /// The same into memory that is used again.  One thread.
+    void times(std::vector<SegmentTime>& result) const;
+    double segment_ms() const { return options_.segment_ms; }
 
     /// Cuts and records anew by what the last submission took; none may be under way.  The first submission may include
     /// the driver's compilation, so it only lowers what was estimated.
     void adapt();
-    /// To be called when a submission is finished and none is under way: adapts after the first, which also compiled,
-    /// then less and less often, and later only where segments have come far from their length.
+    /// To be called when a submission is finished and none is under way: adapts after the 1st, which also compiled, the
+    /// 2nd, 6th and 20th, and later, looked at every 50, only where segments were far longer all the while than they
+    /// should be, or could be one; each time this happens it is looked at half as often.
     void finished();
 
   private:
     void record();
+    void adapt(const std::vector<double>& took);
+    bool ill_cut() const;
 
     const Device& device_;
     Pipelines& pipelines_;
     std::vector<Step> steps_;
     Options options_;
-    std::uint64_t runs_ = 0;
+    std::uint64_t runs_ = 0, look_at_ = 50;
     int adaptations_ = 0;
-    std::vector<double> step_ms_;  // what each step is taken to last
+    mutable std::vector<std::uint64_t> ticks_;  // begin and end of every segment
+    std::vector<double> step_ms_;               // what each step is taken to last
     const Pipeline& pipeline_of(const Dispatch& dispatch);
 
     std::vector<vk::UniqueBufferView> views_;
@@ -83,10 +90,12 @@ class Recording {
     vk::UniqueCommandPool pool_;
     std::vector<vk::UniqueCommandBuffer> commands_;
     std::vector<Segment> segments_;
+    std::vector<SegmentTime> measured_;
+    std::vector<double> shortest_;  // of each segment since it was looked at, milliseconds
 };
 
-/// Submits segments in order and lets other work of the queue go between: never more than two segments are ahead of
-/// the device.  One thread submits; any thread may wait.
+/// Submits segments in order, short ones together, and lets other work of the queue go between: never more than two
+/// submissions are ahead of the device.  One thread submits; any thread may wait.
 class Scheduler {
   public:
     explicit Scheduler(const Device& device);
@@ -97,7 +106,7 @@ class Scheduler {
     /// A point on the timeline, reached when everything submitted until then is done.
     using Ticket = std::uint64_t;
 
-    /// Submits every segment of the recording; returns when the last two may still be running.
+    /// Submits every segment of the recording; returns when the last two submissions may still be running.
     Ticket submit(const Recording& recording);
     /// Throws Error where the device is lost.
     void wait(Ticket ticket) const;

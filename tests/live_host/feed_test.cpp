@@ -24,7 +24,7 @@ FrameFeed::Opener opener(const std::string& url) {
     return [url] { return media::open_camera(url); };
 }
 
-std::optional<FedFrame> first_frame(FrameFeed& feed) {
+std::shared_ptr<const FedFrame> first_frame(FrameFeed& feed) {
     return feed.wait(10);
 }
 
@@ -90,7 +90,7 @@ TEST(Feed, OneThatIsGoneIsAnEndAndOpensAgainAtAnotherSize) {
     EXPECT_LT(seconds_since(start), 1) << "it is noticed at once";
 
     // What a session does: tries again until it is back.
-    std::optional<FedFrame> fed;
+    std::shared_ptr<const FedFrame> fed;
     int refused = 0;
     while (!fed && seconds_since(start) < 20) {
         feed = std::make_unique<FrameFeed>(opener(server.url()));
