@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "nn/ops/conv_direct.h"
+#include "nn/ops/conv_fft.h"
 #include "nn/ops/conv_packed.h"
 #include "nn/ops/emit.h"
 
@@ -26,7 +27,8 @@ std::span<const ConvolutionAlgorithm* const> convolution_algorithms() {
     static const PackedConvolution packed;
     static const DirectConvolution direct;
     static const PointwiseConvolution pointwise;
-    static const ConvolutionAlgorithm* const all[] = {&pointwise, &packed, &direct};
+    static const FftConvolution fft;
+    static const ConvolutionAlgorithm* const all[] = {&pointwise, &fft, &packed, &direct};
     return all;
 }
 
