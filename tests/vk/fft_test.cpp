@@ -35,8 +35,7 @@ std::vector<Complex> dft(const Complex* values, std::size_t n, std::size_t step,
     std::vector<Complex> result(n);
     for (std::size_t k = 0; k < n; ++k) {
         for (std::size_t j = 0; j < n; ++j) {
-            const double angle =
-                sign * 2 * std::numbers::pi * static_cast<double>(j * k % n) / static_cast<double>(n);
+            const double angle = sign * 2 * std::numbers::pi * static_cast<double>(j * k % n) / static_cast<double>(n);
             result[k] += values[j * step] * std::polar(1.0, angle);
         }
     }

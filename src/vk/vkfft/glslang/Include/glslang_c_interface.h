@@ -1,5 +1,5 @@
-// The part of glslang's C interface that VkFFT calls, over shaderc: found first on the include path of vk/fft.cpp alone.
-// VkFFT 1.2 initialises glslang_resource_t by position, in the order of an older glslang than Debian's.
+// The part of glslang's C interface that VkFFT calls, over shaderc: found first on the include path of vk/fft.cpp
+// alone. VkFFT 1.2 initialises glslang_resource_t by position, in the order of an older glslang than Debian's.
 #pragma once
 
 #include <shaderc/shaderc.h>
