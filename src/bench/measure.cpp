@@ -120,7 +120,7 @@ std::vector<LayerTimes> measure_layers(const gpu::Device& device, gpu::Pipelines
             const double best = times_of(by_step[step]).best;
             if (best > most) {
                 most = best;
-                layer.times.algorithm = steps[step].dispatch.shader;
+                layer.times.algorithm = steps[step].dispatch.fft ? "VkFFT" : steps[step].dispatch.shader;
             }
         }
         layer.times.ms = times_of(std::move(sums));

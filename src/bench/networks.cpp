@@ -261,7 +261,8 @@ const std::vector<std::string>& synthetic_layers() {
     static const std::vector<std::string> all = {
         "64x56x56 1x1 s1 p0 64",   "256x56x56 1x1 s1 p0 64",    "512x14x14 1x1 s1 p0 512", "64x56x56 3x3 s1 p1 64",
         "256x28x28 3x3 s1 p1 256", "512x14x14 3x3 s1 p1 512",   "64x56x56 3x3 s2 p1 128",  "64x56x56 3x3 s1 p1 64 g4",
-        "32x64x64 5x5 s1 p2 32",   "16x128x128 11x11 s1 p5 16", "3x224x224 7x7 s2 p3 64",  "128x7x7 3x3 s1 p1 128"};
+        "32x64x64 5x5 s1 p2 32",   "16x128x128 11x11 s1 p5 16", "64x56x56 11x11 s1 p5 64", "64x56x56 15x15 s1 p7 64",
+        "3x224x224 7x7 s2 p3 64",  "128x7x7 3x3 s1 p1 128"};
     return all;
 }
 

@@ -6,12 +6,14 @@
 #include <cassert>
 #include <cstring>
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "vk/fft.h"
 #include "vk/memory.h"
 
 namespace deconv::gpu {
@@ -56,6 +58,7 @@ using Groups = std::array<std::uint32_t, 3>;
 
 struct Dispatch {
     std::string_view shader;               // an embedded shader's name
+    std::optional<FftShape> fft;           // VkFFT's shaders instead, in place in the only binding; never cut
     std::vector<std::uint32_t> constants;  // specialization constants 0, 1, 2, …
     std::vector<Binding> bindings;         // storage buffers 0, 1, 2, …; at most four (Vulkan's minimum)
     std::array<std::byte, 128> push{};     // at most 128 bytes (Vulkan's minimum)

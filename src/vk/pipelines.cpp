@@ -43,7 +43,8 @@ bool header_fits(const std::vector<char>& data, const vk::PhysicalDeviceProperti
 
 }  // namespace
 
-Pipelines::Pipelines(const Device& device, const std::filesystem::path& folder) : device_(device) {
+Pipelines::Pipelines(const Device& device, const std::filesystem::path& folder)
+    : device_(device), ffts_(device, folder) {
     std::vector<char> data;
     if (!folder.empty()) {
         file_ = folder / ("pipelines-" + device.info().key + ".bin");

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "vk/device.h"
+#include "vk/fft.h"
 
 namespace deconv::gpu {
 
@@ -35,6 +36,8 @@ class Pipelines {
                         const std::vector<vk::DescriptorType>& types, std::uint32_t push_bytes);
     /// Pipelines made so far: a steady frame path makes none.
     std::size_t count() const;
+    /// What VkFFT compiles, kept in the same folder.
+    FftCache& ffts() { return ffts_; }
     /// Writes the cache to disk if it grew; failure is silent, for a cache is only a convenience.
     void save();
 
@@ -46,6 +49,7 @@ class Pipelines {
     vk::UniquePipelineCache cache_;
     std::size_t saved_bytes_ = 0;
     std::map<std::string, std::unique_ptr<Made>> made_;
+    FftCache ffts_;
 };
 
 }  // namespace deconv::gpu

@@ -41,7 +41,7 @@ class Hazards {
 };
 
 std::vector<Binding> bindings_of(const Step& step) {
-    if (!step.dispatch.shader.empty()) return step.dispatch.bindings;
+    if (!step.dispatch.shader.empty() || step.dispatch.fft) return step.dispatch.bindings;
     return {in(step.copy.from), out(step.copy.to)};
 }
 
@@ -77,7 +77,7 @@ Recording::Recording(const Device& device, Pipelines& pipelines, std::vector<Ste
     std::uint32_t sets = 0;
     std::uint32_t buffers = 0;
     for (const Step& step : steps_) {
-        if (step.dispatch.shader.empty()) continue;
+        if (step.dispatch.shader.empty() && !step.dispatch.fft) continue;
         if (step.dispatch.bindings.size() > 4) throw Error(step.dispatch.label + " binds more than four buffers");
         for (const Binding& binding : step.dispatch.bindings) {
             const std::uint64_t most = binding.texels != Texels::none
@@ -98,6 +98,9 @@ Recording::Recording(const Device& device, Pipelines& pipelines, std::vector<Ste
     for (const Step& step : steps_) {
         sets_.emplace_back();
         const Dispatch& dispatch = step.dispatch;
+        ffts_.push_back(dispatch.fft ? std::make_unique<FftPlan>(device, pipelines.ffts(), *dispatch.fft,
+                                                                 dispatch.bindings.at(0).slice)
+                                     : nullptr);
         if (dispatch.shader.empty()) continue;
         sets_.back() = device.handle().allocateDescriptorSets({*descriptors_, pipeline_of(dispatch).bindings}).front();
         std::array<vk::DescriptorBufferInfo, 4> infos;
@@ -255,7 +258,9 @@ void Recording::record() {
                 barrier(commands);
             }
             const Dispatch& dispatch = step.dispatch;
-            if (dispatch.shader.empty()) {
+            if (dispatch.fft) {
+                ffts_[piece.step]->record(commands);
+            } else if (dispatch.shader.empty()) {
                 commands.copyBuffer(step.copy.from.buffer, step.copy.to.buffer,
                                     vk::BufferCopy(step.copy.from.offset, step.copy.to.offset, step.copy.from.bytes));
             } else {

@@ -1,6 +1,7 @@
 // Prerecorded commands in segments, and the scheduler that submits them.
 #pragma once
 
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -15,7 +16,7 @@ struct Copy {
     Slice from, to;
 };
 
-/// One step of a recording: a dispatch, or a copy where dispatch.shader is empty.
+/// One step of a recording: a dispatch, or a copy where that has neither shader nor transform.
 struct Step {
     Dispatch dispatch;
     Copy copy;
@@ -83,6 +84,7 @@ class Recording {
     std::vector<double> step_ms_;               // what each step is taken to last
     const Pipeline& pipeline_of(const Dispatch& dispatch);
 
+    std::vector<std::unique_ptr<FftPlan>> ffts_;  // by step; null for others
     std::vector<vk::UniqueBufferView> views_;
     vk::UniqueDescriptorPool descriptors_;
     std::vector<vk::DescriptorSet> sets_;  // by step

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "nn/ops/conv_direct.h"
+#include "nn/ops/conv_fft.h"
 #include "nn/ops/conv_packed.h"
 #include "nn/ops/conv_winograd.h"
 #include "nn/ops/emit.h"
@@ -27,9 +28,10 @@ std::span<const ConvolutionAlgorithm* const> convolution_algorithms() {
     static const PackedConvolution packed;
     static const DirectConvolution direct;
     static const PointwiseConvolution pointwise;
+    static const FftConvolution fft;
     static const WinogradConvolution winograd2(2);
     static const WinogradConvolution winograd4(4);
-    static const ConvolutionAlgorithm* const all[] = {&pointwise, &winograd4, &winograd2, &packed, &direct};
+    static const ConvolutionAlgorithm* const all[] = {&pointwise, &fft, &winograd4, &winograd2, &packed, &direct};
     return all;
 }
 
