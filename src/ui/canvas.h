@@ -49,8 +49,8 @@ class Canvas {
         Rect clip;                   // what of the window may be touched
         glm::vec4 part{0, 0, 1, 1};  // of the picture: left, top, right, bottom; left > right mirrors
         float opacity = 1;
-        float blend = 0;    // 0 plain, 1 zero is transparent, 2 darkness that what differs from zero lifts
-        float zero = 0.5F;  // brightness of zero, for blending
+        float blend = 0;     // 0 plain, 1 zero is transparent, 2 darkness that what differs from zero lifts
+        float zero = 0.5F;   // brightness of zero, for blending
         bool smooth = true;  // else pixels stay squares
     };
     /// Records drawing it; inside of the render pass.
