@@ -327,7 +327,8 @@ void Projector::collect(ProjectedFrame& frame) {
         std::memcpy(frame.scores.data(), from.data() + scores_at_, scores_bytes_);
     }
     if (exhibit_ && slot.kind != Kind::aside) exhibit_->read(from.subspan(exhibit_down_at_));
-    slot.running->times(frame.segments);
+    slot.running->times(slot.times);
+    frame.segments = slot.times;
     frame.stage_ms = {};
     for (const gpu::SegmentTime& time : frame.segments) {
         frame.stage_ms.add(time.stage, std::max(0.0, time.end_ms - time.start_ms));

@@ -56,7 +56,7 @@ struct ProjectedFrame {
     std::vector<int> places;              // where, y · width + x
     std::vector<float> scores;            // of the classes, as the network's output has them; empty where it has none
     StageTimes stage_ms;
-    std::vector<gpu::SegmentTime> segments;
+    std::span<const gpu::SegmentTime> segments;  // the projector's own, until this slot's next frame is collected
     std::chrono::steady_clock::time_point submitted;
 };
 
@@ -128,6 +128,7 @@ class Projector {
         gpu::Scheduler::Ticket ticket = 0;
         std::chrono::steady_clock::time_point submitted;
         double upload_ms = 0;
+        std::vector<gpu::SegmentTime> times;  // its own: slots may be cut into different numbers of segments
     };
 
     void publish_into(int width, int height);
