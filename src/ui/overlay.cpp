@@ -127,7 +127,7 @@ bool draw_overlay(const live::State& state, live::Settings& settings, ViewState&
         changed |= way_back(state, settings);
         ImGui::Separator();
         changed |= other_side(state, settings, view);
-        changed |= picture_controls(settings, view);
+        changed |= picture_controls(settings);
         changed |= keep_controls(state, settings, view);
         ImGui::Separator();
         changed |= predictions(state, settings);

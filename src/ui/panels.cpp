@@ -253,7 +253,7 @@ bool other_side(const live::State& state, live::Settings& settings, ViewState& v
     return changed;
 }
 
-bool picture_controls(live::Settings& settings, ViewState& /*view*/) {
+bool picture_controls(live::Settings& settings) {
     bool changed = false;
     ImGui::SetNextItemWidth(half_width());
     changed |= ImGui::SliderFloat("##gain", &settings.gain, 0.1F, 10, "gain %.2f", ImGuiSliderFlags_Logarithmic);

@@ -17,7 +17,7 @@ bool view_controls(ViewState& view);
 bool layer_and_channel(const live::State& state, live::Settings& settings, ViewState& view);
 bool way_back(const live::State& state, live::Settings& settings);
 bool other_side(const live::State& state, live::Settings& settings, ViewState& view);
-bool picture_controls(live::Settings& settings, ViewState& view);
+bool picture_controls(live::Settings& settings);
 bool keep_controls(const live::State& state, live::Settings& settings, ViewState& view);
 bool source_and_network(const live::State& state, live::Settings& settings, ViewState& view);
 bool predictions(const live::State& state, live::Settings& settings);

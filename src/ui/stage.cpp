@@ -250,15 +250,15 @@ bool Stage::mouse(const live::State& state, live::Settings& settings, ViewState&
         const Rect rect = place(pane, view);
         const glm::vec2 pixel = (at - rect.origin) / rect.size * canvas_.size(pane.slot);
         if (pane.slot != exhibit_slot || !exhibit_) return false;
-        describe(state, pane.slot, pixel, hover);
+        describe(state, pixel, hover);
         const ImVec2 dragged = ImGui::GetMouseDragDelta(ImGuiMouseButton_Left, 0);
         const bool still = dragged.x * dragged.x + dragged.y * dragged.y < 16;
-        return ImGui::IsMouseReleased(ImGuiMouseButton_Left) && still && click(state, settings, pane.slot, pixel);
+        return ImGui::IsMouseReleased(ImGuiMouseButton_Left) && still && click(state, settings, pixel);
     }
     return false;
 }
 
-bool Stage::click(const live::State& state, live::Settings& settings, int /*pane_slot*/, glm::vec2 pixel) {
+bool Stage::click(const live::State& state, live::Settings& settings, glm::vec2 pixel) const {
     nn::Selection& selection = settings.selection;
     const auto choose = [&](int channel) {
         selection.channel = channel;
@@ -294,7 +294,7 @@ bool Stage::click(const live::State& state, live::Settings& settings, int /*pane
     return false;
 }
 
-void Stage::describe(const live::State& state, int /*pane_slot*/, glm::vec2 pixel, Hover& hover) const {
+void Stage::describe(const live::State& state, glm::vec2 pixel, Hover& hover) const {
     char text[256];
     if (exhibit_->show == live::Show::maps) {
         const image::MapGrid::Hit hit = exhibit_->maps.hit(pixel.x, pixel.y);

@@ -46,8 +46,8 @@ class Stage {
     Rect place(const Pane& pane, const ViewState& view) const;
     Rect looked_at(const Rect& camera, bool mirror) const;
     const Pane* pane_of(int slot) const;
-    bool click(const live::State& state, live::Settings& settings, int pane_slot, glm::vec2 pixel);
-    void describe(const live::State& state, int pane_slot, glm::vec2 pixel, Hover& hover) const;
+    bool click(const live::State& state, live::Settings& settings, glm::vec2 pixel) const;
+    void describe(const live::State& state, glm::vec2 pixel, Hover& hover) const;
     void mark_tile(const Pane& pane, const ViewState& view, const live::ExhibitTile& tile) const;
     void annotate_exhibit(const Pane& pane, const live::State& state, const ViewState& view) const;
 
