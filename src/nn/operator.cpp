@@ -64,6 +64,8 @@ std::unique_ptr<Operator> make_operator(const NodeContext& context) {
         {"Div", make_binary},
         {"Sum", make_sum},
         {"BatchNormalization", make_batch_normalization},
+        {"TrainingBatchNormalization", make_training_batch_normalization},
+        {"TrainingDropout", make_training_dropout},
         {"LRN", make_lrn},
         {"Gemm", make_gemm},
         {"MatMul", make_matmul},

@@ -41,6 +41,22 @@ struct Signal {
 
 struct ConvolutionTask;  // ops/convolution.h
 
+/// Weights as a shader wants them: element i of the packed ones is element table()[i] of the plain ones, or of their
+/// transform, or zero.  A table, so that a device that changes the weights packs them by itself.
+struct WeightLayout {
+    static constexpr std::uint32_t none = 0xffffffff;  // in the table: zero
+
+    std::string name;  // with the weights' identity, the key
+    std::function<std::vector<std::uint32_t>()> table;
+    /// 2 or 4: every 3×3 kernel goes through the filter transform G g Gᵀ of F(n×n, 3×3) first and becomes (n + 2)²
+    /// points (Lavin and Gray, arXiv 1509.09308).
+    int winograd = 0;
+    bool mirrored = false;  // the kernel is turned by half a turn before that
+};
+
+/// Packs on the host.
+std::vector<float> pack_weights(const std::vector<float>& plain, const WeightLayout& layout);
+
 /// Where operators put their dispatches, and get their constants onto the device.
 class Emitter {
   public:
@@ -53,6 +69,10 @@ class Emitter {
                                 const std::function<std::vector<float>()>& pack) = 0;
     gpu::Slice constant(const HostTensor& data) {
         return constant(data, "plain", [&] { return *data.floats; });
+    }
+    /// The same for weights, which training changes from step to step.
+    virtual gpu::Slice weights(const HostTensor& data, const WeightLayout& layout) {
+        return constant(data, layout.name, [&] { return pack_weights(*data.floats, layout); });
     }
     /// A few bytes for bindings that a shader does not use under its current constants.
     virtual gpu::Slice unused() = 0;
@@ -108,6 +128,15 @@ struct Field {
     std::int64_t transposed = 1;  // the stride is 1 / transposed
 };
 
+/// What the gradients of an operator's parameters are made from: those of a loss L that is the sum over all images of
+/// the batch, for the signal under Rule::gradient is ∂L/∂(output).
+struct GradientArguments {
+    Signal output;  // one copy
+    std::vector<Tensor> inputs, outputs;
+    std::vector<gpu::Slice> parameters;  // by input: where the gradient of that constant goes; empty: not wanted
+    bool rectified = false;              // the output went through the operator's fused Activation::relu
+};
+
 class Operator {
   public:
     virtual ~Operator() = default;
@@ -128,6 +157,10 @@ class Operator {
     virtual void reverse(Emitter& emitter, const ReverseArguments& arguments) const = 0;
     /// reverse() can apply a Rectifier to its signal.  It may change the signal in place.
     virtual bool fuses_rectifier() const { return false; }
+
+    /// Writes the gradients of its parameters, the constants among its inputs; runs before reverse(), which may read
+    /// what this leaves.  Does nothing where there are none.
+    virtual void gradients(Emitter& /*emitter*/, const GradientArguments& /*arguments*/) const {}
 
     /// The receptive field of one output position in the operator's own input, by axis (0 rows, 1 columns).
     virtual Field field(int /*axis*/) const { return {}; }

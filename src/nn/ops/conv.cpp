@@ -1,5 +1,7 @@
 // Conv and ConvTranspose: each other's reverse.
 #include "base/error.h"
+#include "nn/ops/channel_sums.h"
+#include "nn/ops/conv_gradient.h"
 #include "nn/ops/convolution.h"
 #include "nn/ops/emit.h"
 #include "nn/ops/operators.h"
@@ -38,6 +40,21 @@ class ConvOperator : public Operator {
     }
 
     bool fuses_rectifier() const override { return true; }
+
+    void gradients(Emitter& emitter, const GradientArguments& arguments) const override {
+        const bool forward = forward_ == Direction::forward;
+        if (arguments.parameters.at(1)) {
+            // A transposed convolution's weights are those of the convolution that leads from its output to its input.
+            const gpu::Slice& x = arguments.inputs[0].slice;
+            const gpu::Slice& signal = arguments.output.slice;
+            emit_weight_gradient(emitter, {convolution_, arguments.output.shape[0], forward ? x : signal,
+                                           forward ? signal : x, arguments.parameters[1], name_ + " gradient"});
+        }
+        if (arguments.parameters.size() > 2 && arguments.parameters[2]) {
+            emit_channel_totals(emitter, Channels(arguments.output.shape), arguments.output.slice,
+                                arguments.parameters[2], name_ + " bias gradient");
+        }
+    }
 
     Field field(int axis) const override {
         const Convolution& c = convolution_;

@@ -17,14 +17,14 @@ struct Push {
 
 /// (O, I, k, l) to [group][block][source channel][k][l][block of destination channels], zeros where a block is not
 /// full.  In reverse the destination's channels are I.
-std::vector<float> pack(const Convolution& c, const std::vector<float>& weights, Direction direction,
-                        std::int64_t block) {
+std::vector<std::uint32_t> weight_table(const Convolution& c, Direction direction, std::int64_t block) {
     const bool forward = direction == Direction::forward;
     const std::int64_t destinations = forward ? c.out_channels : c.in_channels;
     const std::int64_t sources = forward ? c.in_channels : c.out_channels;
     const std::int64_t taps = c.kernel_y * c.kernel_x;
     const std::int64_t blocks = (destinations + block - 1) / block;
-    std::vector<float> packed(static_cast<std::size_t>(c.groups * blocks * sources * taps * block), 0.0F);
+    std::vector<std::uint32_t> table(static_cast<std::size_t>(c.groups * blocks * sources * taps * block),
+                                     WeightLayout::none);
     for (std::int64_t g = 0; g < c.groups; ++g) {
         for (std::int64_t d = 0; d < destinations; ++d) {
             for (std::int64_t s = 0; s < sources; ++s) {
@@ -33,12 +33,12 @@ std::vector<float> pack(const Convolution& c, const std::vector<float>& weights,
                 const std::int64_t from = ((g * c.out_channels + o) * c.in_channels + i) * taps;
                 const std::int64_t to = (((g * blocks + d / block) * sources + s) * taps) * block + d % block;
                 for (std::int64_t t = 0; t < taps; ++t) {
-                    packed[static_cast<std::size_t>(to + t * block)] = weights[static_cast<std::size_t>(from + t)];
+                    table[static_cast<std::size_t>(to + t * block)] = static_cast<std::uint32_t>(from + t);
                 }
             }
         }
     }
-    return packed;
+    return table;
 }
 
 }  // namespace
@@ -61,9 +61,10 @@ void DirectConvolution::emit(Emitter& emitter, const ConvolutionTask& task) cons
     // Four places an invocation reuse each weight four times; small maps would leave a GPU idle that way.
     const bool wide = block == 4 || cpu || places * c.groups * blocks * task.images >= std::int64_t{1} << 17;
     const std::int64_t pixels = wide ? 4 : 1;
-    const std::string layout = (forward ? "direct forward " : "direct reverse ") + std::to_string(block);
-    const gpu::Slice weights =
-        emitter.constant(*task.weights, layout, [&] { return pack(c, *task.weights->floats, task.direction, block); });
+    WeightLayout layout;
+    layout.name = (forward ? "direct forward " : "direct reverse ") + std::to_string(block);
+    layout.table = [&] { return weight_table(c, task.direction, block); };
+    const gpu::Slice weights = emitter.weights(*task.weights, layout);
     const gpu::Slice bias = task.bias != nullptr ? emitter.constant(*task.bias) : emitter.unused();
 
     // Weights handed round a subgroup: where a workgroup is exactly one.  The variant for eight reads texel buffers.

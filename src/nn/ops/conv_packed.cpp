@@ -104,16 +104,18 @@ gpu::Slice packed_weights(Emitter& emitter, const ConvolutionTask& task, const P
                                     x.kernel_first, y.kernel_step, x.kernel_step}) {
         name += " " + std::to_string(part);
     }
-    return emitter.constant(*task.weights, name, [&] {
-        const std::vector<float>& plain = *task.weights->floats;
-        return pack_weights(
+    WeightLayout layout;
+    layout.name = std::move(name);
+    layout.table = [&] {
+        return weight_table(
             product, [&](std::int64_t g, std::int64_t d, std::int64_t k, std::int64_t l, std::int64_t s) {
                 const std::int64_t o = g * c.out_channels + (forward ? d : s);
                 const std::int64_t row =
                     (o * c.in_channels + (forward ? s : d)) * c.kernel_y + y.kernel_first + k * y.kernel_step;
-                return plain[static_cast<std::size_t>(row * c.kernel_x + x.kernel_first + l * x.kernel_step)];
+                return row * c.kernel_x + x.kernel_first + l * x.kernel_step;
             });
-    });
+    };
+    return emitter.weights(*task.weights, layout);
 }
 
 }  // namespace

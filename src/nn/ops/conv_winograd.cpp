@@ -1,23 +1,12 @@
 #include "nn/ops/conv_winograd.h"
 
 #include <algorithm>
-#include <array>
 
 #include "nn/ops/emit.h"
 #include "nn/ops/packed.h"
 
 namespace deconv::nn {
 namespace {
-
-// G of F(2×2, 3×3) and F(4×4, 3×3), one row a point (Lavin and Gray, arXiv 1509.09308).
-constexpr std::array<std::array<double, 3>, 4> filter_points_2 = {
-    {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}}};
-constexpr std::array<std::array<double, 3>, 6> filter_points_4 = {{{1.0 / 4, 0, 0},
-                                                                   {-1.0 / 6, -1.0 / 6, -1.0 / 6},
-                                                                   {-1.0 / 6, 1.0 / 6, -1.0 / 6},
-                                                                   {1.0 / 24, 1.0 / 12, 1.0 / 6},
-                                                                   {1.0 / 24, -1.0 / 12, 1.0 / 6},
-                                                                   {0, 0, 1}}};
 
 std::uint32_t u(std::int64_t value) {
     return static_cast<std::uint32_t>(value);
@@ -119,31 +108,19 @@ void WinogradConvolution::emit(Emitter& emitter, const ConvolutionTask& task) co
     input.label = task.label + " input transform";
     emitter.emit(std::move(input));
 
-    const std::string layout = "winograd" + std::to_string(tile_) + (forward ? " forward " : " reverse ") +
-                               std::to_string(c.groups) + " " + std::to_string(product.block());
-    const gpu::Slice weights = emitter.constant(*task.weights, layout, [&] {
-        const std::vector<float>& plain = *task.weights->floats;
-        const auto row_of = [&](std::int64_t point) {
-            return tile_ == 2 ? filter_points_2.at(static_cast<std::size_t>(point))
-                              : filter_points_4.at(static_cast<std::size_t>(point));
-        };
-        return pack_weights(product, [&](std::int64_t group, std::int64_t d, std::int64_t /*k*/, std::int64_t /*l*/,
+    WeightLayout layout;
+    layout.name = "winograd" + std::to_string(tile_) + (forward ? " forward " : " reverse ") +
+                  std::to_string(c.groups) + " " + std::to_string(product.block());
+    layout.winograd = static_cast<int>(tile_);
+    layout.mirrored = !forward;
+    layout.table = [&] {
+        return weight_table(product, [&](std::int64_t group, std::int64_t d, std::int64_t /*k*/, std::int64_t /*l*/,
                                          std::int64_t source) {
-            const std::int64_t point = group / c.groups;
             const std::int64_t o = group % c.groups * c.out_channels + (forward ? d : source);
-            const auto from = static_cast<std::size_t>((o * c.in_channels + (forward ? source : d)) * 9);
-            const auto rows = row_of(point / (tile_ + 2));
-            const auto columns = row_of(point % (tile_ + 2));
-            double sum = 0;
-            for (std::size_t y = 0; y < 3; ++y) {
-                for (std::size_t x = 0; x < 3; ++x) {
-                    sum += rows.at(y) * columns.at(x) *
-                           static_cast<double>(plain[from + (forward ? 3 * y + x : 8 - 3 * y - x)]);
-                }
-            }
-            return static_cast<float>(sum);
+            return (o * c.in_channels + (forward ? source : d)) * s.points + group / c.groups;
         });
-    });
+    };
+    const gpu::Slice weights = emitter.weights(*task.weights, layout);
     emit_packed_product(emitter, product, points, weights, {}, products, task.label);
 
     struct OutputPush {

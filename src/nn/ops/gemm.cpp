@@ -1,4 +1,5 @@
 // Gemm and MatMul: fully connected layers, and their reverse by the transposed matrix.
+#include "nn/ops/channel_sums.h"
 #include "nn/ops/emit.h"
 #include "nn/ops/operators.h"
 
@@ -163,6 +164,29 @@ class GemmOperator : public Operator {
                        reverse(emitter, copies_of(arguments.output, first, count),
                                copies_of(arguments.result, first, count), count, arguments.accumulate);
                    });
+    }
+
+    void gradients(Emitter& emitter, const GradientArguments& arguments) const override {
+        if (arguments.parameters.at(1)) {
+            // ∂L/∂B = alpha · Aᵀ R, its rows the inputs; stored by output where transB says so.
+            Product p;
+            p.rows = columns_;
+            p.columns = depth_;
+            p.depth = rows_;
+            p.a = {arguments.output.slice, 0, 0, 1, columns_};
+            const Matrix a = input_matrix(arguments.inputs[0].slice);
+            p.b = {a.slice, 0, 0, a.row, a.column};
+            p.y = {arguments.parameters[1], 0, 0, by_output_ ? depth_ : 1, by_output_ ? 1 : columns_};
+            p.alpha = alpha_;
+            emit_product(emitter, p, name_ + " gradient");
+        }
+        if (arguments.parameters.size() > 2 && arguments.parameters[2]) {
+            if (beta_ != 1.0F || elements(bias_shape_) != columns_) {
+                throw Error("node " + name_ + ": only a bias of one value an output, with beta 1, can be trained");
+            }
+            emit_channel_totals(emitter, Channels(outputs_[0]), arguments.output.slice, arguments.parameters[2],
+                                name_ + " bias gradient");
+        }
     }
 
     std::int64_t parameters() const override { return elements(weights_.shape) + (bias_ ? elements(bias_->shape) : 0); }

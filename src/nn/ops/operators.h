@@ -16,6 +16,12 @@ std::unique_ptr<Operator> make_unary(const NodeContext& context);
 std::unique_ptr<Operator> make_binary(const NodeContext& context);  // Add, Sub, Mul, Div, PRelu
 std::unique_ptr<Operator> make_sum(const NodeContext& context);
 std::unique_ptr<Operator> make_batch_normalization(const NodeContext& context);
+/// By the batch's own statistics; no ONNX operator of ours, only training makes it.  Outputs: the normalised tensor,
+/// and (C, 8): mean, variance, scale, shift and what the way back needs (shaders/nn/channel_totals.comp).
+std::unique_ptr<Operator> make_training_batch_normalization(const NodeContext& context);
+/// Likewise.  Inputs: the tensor, and the seed and step of its random numbers, two uint32; attributes: ratio, and node,
+/// a number that no other has.
+std::unique_ptr<Operator> make_training_dropout(const NodeContext& context);
 std::unique_ptr<Operator> make_lrn(const NodeContext& context);
 std::unique_ptr<Operator> make_gemm(const NodeContext& context);
 std::unique_ptr<Operator> make_matmul(const NodeContext& context);

@@ -50,28 +50,30 @@ struct PackedProduct {
 };
 
 /// Weights as the product reads them: [group][block][tap y][tap x][channel / 4][BLOCK][4], zeros where a block is not
-/// full; value(g, o, k, l, i) is the weight of output o and input channel i of group g at tap (k, l).
+/// full; index(g, o, k, l, i) is the element that is the weight of output o and input channel i of group g at tap
+/// (k, l).
 template <typename F>
-std::vector<float> pack_weights(const PackedProduct& product, const F& value) {
+std::vector<std::uint32_t> weight_table(const PackedProduct& product, const F& index) {
     const std::int64_t block = product.block();
     const std::int64_t outputs = product.destination_channels;
     const std::int64_t blocks = (outputs + block - 1) / block;
     const std::int64_t quads = product.source.blocks();
     const std::int64_t taps = product.taps_y * product.taps_x;
-    std::vector<float> packed(static_cast<std::size_t>(product.source.groups * blocks * taps * quads * block * 4),
-                              0.0F);
+    std::vector<std::uint32_t> table(
+        static_cast<std::size_t>(product.source.groups * blocks * taps * quads * block * 4), WeightLayout::none);
     for (std::int64_t g = 0; g < product.source.groups; ++g) {
         for (std::int64_t o = 0; o < outputs; ++o) {
             for (std::int64_t t = 0; t < taps; ++t) {
                 for (std::int64_t i = 0; i < product.source.channels; ++i) {
                     const std::int64_t at =
                         ((((g * blocks + o / block) * taps + t) * quads + i / 4) * block + o % block) * 4 + i % 4;
-                    packed[static_cast<std::size_t>(at)] = value(g, o, t / product.taps_x, t % product.taps_x, i);
+                    table[static_cast<std::size_t>(at)] =
+                        static_cast<std::uint32_t>(index(g, o, t / product.taps_x, t % product.taps_x, i));
                 }
             }
         }
     }
-    return packed;
+    return table;
 }
 
 /// `bias` may be empty.

@@ -1,0 +1,30 @@
+#version 450
+// destination[a][b][c] (+)= Σ_part parts[…]: partial sums added up in their order, so that the result is the same on
+// every run.  One invocation makes one element.
+#include "common.glsl"
+
+layout(local_size_x_id = 0) in;
+layout(constant_id = 1) const bool accumulate = false;
+
+layout(binding = 0) readonly buffer Parts { float parts[]; };
+layout(binding = 1) buffer Destination { float destination[]; };
+
+layout(push_constant) uniform Push {
+    uint items, b, c;
+    uint step_a, step_b, step_part;  // in `parts`; c follow each other
+    uint count;
+} p;
+
+void main() {
+    const uint index = linear_index();
+    if (index >= p.items) return;
+    const uint at_c = index % p.c;
+    const uint at_b = index / p.c % p.b;
+    uint at = index / p.c / p.b * p.step_a + at_b * p.step_b + at_c;
+    float sum = 0.0;
+    for (uint i = 0; i < p.count; ++i) {
+        sum += parts[at];
+        at += p.step_part;
+    }
+    destination[index] = accumulate ? destination[index] + sum : sum;
+}
