@@ -4,7 +4,7 @@
 build_packages="g++ cmake ninja-build pkg-config libvulkan-dev glslc spirv-tools libopencv-dev libonnx-dev
     libprotobuf-dev protobuf-compiler libcli11-dev nlohmann-json3-dev libavformat-dev libavcodec-dev libavutil-dev
     libswscale-dev libpng-dev libglfw3-dev libglm-dev libimgui-dev fonts-dejavu-core libcurl4-openssl-dev
-    ca-certificates mesa-vulkan-drivers libvkfft-dev libshaderc-dev glslang-dev"
+    ca-certificates mesa-vulkan-drivers libvkfft-dev libshaderc-dev glslang-dev zlib1g-dev"
 test_packages="libgtest-dev libonnx-testdata vulkan-validationlayers chromium ffmpeg xvfb xdotool libx11-dev
     python3-numpy python3-onnx"
 

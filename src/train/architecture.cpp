@@ -15,17 +15,18 @@ using Json = nlohmann::json;
 
 // One description for the built-in networks and for files.
 const std::map<std::string, const char*>& descriptions() {
-    static const std::map<std::string, const char*> all = {{"vgg-small", R"({"layers": [
-            {"type": "conv", "channels": 32}, {"type": "conv", "channels": 32}, {"type": "max_pool"},
-            {"type": "conv", "channels": 64}, {"type": "conv", "channels": 64}, {"type": "max_pool"},
-            {"type": "conv", "channels": 128}, {"type": "conv", "channels": 128}, {"type": "max_pool"},
-            {"type": "global_average"}, {"type": "linear"}]})"},
-                                                           {"zf", R"({"layers": [
-            {"type": "conv", "channels": 48, "kernel": 5, "stride": 2}, {"type": "max_pool"},
-            {"type": "conv", "channels": 96}, {"type": "conv", "channels": 96}, {"type": "max_pool"},
-            {"type": "conv", "channels": 192}, {"type": "conv", "channels": 192}, {"type": "max_pool"},
-            {"type": "conv", "channels": 256}, {"type": "conv", "channels": 256},
-            {"type": "global_average"}, {"type": "linear"}]})"}};
+    static const char* const vgg_small = R"({"layers": [
+        {"type": "conv", "channels": 32}, {"type": "max_pool"},
+        {"type": "conv", "channels": 64}, {"type": "conv", "channels": 64}, {"type": "max_pool"},
+        {"type": "conv", "channels": 128}, {"type": "conv", "channels": 128}, {"type": "max_pool"},
+        {"type": "conv", "channels": 256}, {"type": "global_average"}, {"type": "linear"}]})";
+    static const char* const zf = R"({"layers": [
+        {"type": "conv", "channels": 48, "kernel": 5, "stride": 2}, {"type": "max_pool"},
+        {"type": "conv", "channels": 96}, {"type": "conv", "channels": 96}, {"type": "max_pool"},
+        {"type": "conv", "channels": 192}, {"type": "conv", "channels": 192}, {"type": "max_pool"},
+        {"type": "conv", "channels": 256}, {"type": "conv", "channels": 256},
+        {"type": "global_average"}, {"type": "linear"}]})";
+    static const std::map<std::string, const char*> all = {{"vgg-small", vgg_small}, {"zf", zf}};
     return all;
 }
 

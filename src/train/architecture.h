@@ -9,9 +9,9 @@
 
 namespace deconv::train {
 
-/// "vgg-small": pairs of 3×3 convolutions with batch normalisation, of 32, 64 and 128 channels, a max pool after each
-/// pair, the mean over the plane, and a linear layer.  "zf": after Zeiler and Fergus, a 5×5 convolution with stride 2,
-/// then pairs of 3×3 ones, of 48 to 256 channels.
+/// "vgg-small": 3×3 convolutions with batch normalisation, one of 32 channels, two of 64, two of 128, one of 256, max
+/// pools between, the mean over the plane, and a linear layer.  "zf": after Zeiler and Fergus, a 5×5 convolution with
+/// stride 2, then pairs of 3×3 ones, of 48 to 256 channels.
 const std::vector<std::string>& architecture_names();
 
 /// The graph in its inference form (BatchNormalization, Dropout) for images of that many channels and any size, with
