@@ -1,4 +1,6 @@
 // deconv-train: trains a network on labelled pictures, and tells how good one is.
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <atomic>
 #include <chrono>
@@ -7,7 +9,6 @@
 #include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "base/whole_file.h"
@@ -126,23 +127,20 @@ int evaluate_file(const Options& options, const gpu::Device& device, gpu::Pipeli
         normalisation.std.at(c) = sidecar.std.at(c) / sidecar.range;
     }
     const auto begin = std::chrono::steady_clock::now();
-    const Score score = evaluate(device, pipelines, graph, data.test, normalisation, data.classes.size(),
-                                 options.training.batch, [&](std::size_t done) {
-                                     line.show("testing  " + bar(static_cast<double>(done) /
-                                                                 static_cast<double>(data.test.count())));
-                                     return !stop_requested;
-                                 });
+    const Score score =
+        evaluate(device, pipelines, graph, data.test, normalisation, data.classes.size(), options.training.batch,
+                 [&](std::size_t done) {
+                     line.show("testing  " + bar(static_cast<double>(done) / static_cast<double>(data.test.count())));
+                     return !stop_requested;
+                 });
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-    line.say(options.evaluate + format(": loss %.4f, accuracy %.4f, top 5 %.4f, on %zu pictures, in ", score.loss,
-                                       score.accuracy, score.top5, score.images) +
+    line.say(options.evaluate +
+             format(": loss %.4f, accuracy %.4f, top 5 %.4f, on %zu pictures, in ", score.loss, score.accuracy,
+                    score.top5, score.images) +
              duration(seconds));
     if (options.as_json) {
-        std::cout << json{{"model", options.evaluate},
-                          {"data", data.name},
-                          {"loss", score.loss},
-                          {"accuracy", score.accuracy},
-                          {"top5", score.top5},
-                          {"images", score.images}}
+        std::cout << json{{"model", options.evaluate},  {"data", data.name},  {"loss", score.loss},
+                          {"accuracy", score.accuracy}, {"top5", score.top5}, {"images", score.images}}
                          .dump(2)
                   << "\n";
     }
@@ -192,23 +190,25 @@ int run(int argc, char** argv) {
     Options options;
     TrainingOptions& t = options.training;
     CLI::App app("deconv-train: trains a network on labelled pictures, on any Vulkan device");
-    app.footer("Two commands that work anywhere:\n"
-               "  apt-get install dataset-fashion-mnist\n"
-               "  tools/train --data /usr/share/dataset-fashion-mnist --arch vgg-small --epochs 4 --out fashion.onnx\n"
-               "and then: tools/run --model fashion.onnx.  While it trains, deconv-live --model fashion.onnx --watch\n"
-               "shows how its features form.");
+    app.footer(
+        "Two commands that work anywhere:\n"
+        "  apt-get install dataset-fashion-mnist\n"
+        "  tools/train --data /usr/share/datasets/fashion-mnist --arch vgg-small --epochs 4 --out fashion.onnx\n"
+        "and then: tools/run --model fashion.onnx.  While it trains, deconv-live --model fashion.onnx --watch\n"
+        "shows how its features form.");
     app.add_option("--data", options.data,
                    "folder: CIFAR-10's binaries, Tiny ImageNet, IDX files (MNIST, Fashion-MNIST), or a folder a class")
         ->required();
-    app.add_option("--out", t.out, "NAME.onnx to write; beside it come NAME.json, NAME-labels.txt, NAME-log.csv, "
-                                   "NAME-curves.png and NAME.checkpoint");
+    app.add_option("--out", t.out,
+                   "NAME.onnx to write; beside it come NAME.json, NAME-labels.txt, NAME-log.csv, "
+                   "NAME-curves.png and NAME.checkpoint");
     app.add_option("--arch", t.architecture, "vgg-small, zf, or a JSON file of layers")->capture_default_str();
     app.add_option("--epochs", t.epochs, "times through the data")->check(CLI::Range(1, 100000))->capture_default_str();
     app.add_option("--batch", t.batch, "pictures a step")->check(CLI::Range(1, 65536))->capture_default_str();
-    app.add_option("--lr", t.learning_rate, "highest learning rate")
-        ->check(CLI::PositiveNumber)
+    app.add_option("--lr", t.learning_rate, "highest learning rate")->check(CLI::PositiveNumber)->capture_default_str();
+    app.add_option("--momentum", t.momentum, "Nesterov's momentum")
+        ->check(CLI::Range(0.0, 0.9999))
         ->capture_default_str();
-    app.add_option("--momentum", t.momentum, "Nesterov's momentum")->check(CLI::Range(0.0, 0.9999))->capture_default_str();
     app.add_option("--decay", t.decay, "weight decay")->check(CLI::Range(0.0, 1.0))->capture_default_str();
     app.add_option("--warmup", t.warmup, "share of the steps in which the rate rises; then it falls as a cosine")
         ->check(CLI::Range(0.0, 0.9))
@@ -226,7 +226,12 @@ int run(int argc, char** argv) {
     app.add_option("--seed", t.seed, "of weights, shuffling and augmentation")->capture_default_str();
     app.add_flag("--half", t.half, "write weights in half precision");
     app.add_option("--resume", options.resume, "go on from NAME.checkpoint, with the same options");
-    app.add_option("--evaluate", options.evaluate, "do not train: tell how good that ONNX network is on the test pictures");
+    app.add_option("--evaluate", options.evaluate,
+                   "do not train: tell how good that ONNX network is on the test pictures");
+    app.add_option("--evolution", t.evolution,
+                   "layers whose features are followed: NAME-evolution-LAYER.png shows, for eight channels, the "
+                   "projection of the strongest activation at epochs 1, 2, 5, 10, 20 …")
+        ->delimiter(',');
     app.add_option("--device", options.device, "device by index or part of its name");
     app.add_flag("--json", options.as_json, "one JSON object on standard output at the end");
     app.add_option("--limits", options.minimum_limits, "minimum: pretend Vulkan's guaranteed minima")

@@ -36,7 +36,8 @@ std::string number(double value, double step) {
     return text;
 }
 
-void write(cv::Mat& picture, const std::string& text, cv::Point at, const cv::Scalar& colour, double size, double align) {
+void write(cv::Mat& picture, const std::string& text, cv::Point at, const cv::Scalar& colour, double size,
+           double align) {
     int base = 0;
     const cv::Size extent = cv::getTextSize(text, cv::FONT_HERSHEY_SIMPLEX, size, 1, &base);
     at.x -= static_cast<int>(align * extent.width);

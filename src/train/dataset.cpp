@@ -126,9 +126,11 @@ DataSet read_data_set(const std::string& folder, std::optional<int> size, const 
     const fs::path root(folder);
     std::error_code ignored;
     if (!fs::is_directory(root, ignored)) throw Error("no folder " + folder + ": --data names one with pictures");
-    const auto* const format = std::find_if(std::begin(formats), std::end(formats), [&](const Format& f) { return f.is(root); });
+    const auto* const format =
+        std::find_if(std::begin(formats), std::end(formats), [&](const Format& f) { return f.is(root); });
     if (format == std::end(formats)) {
-        throw Error(folder + " holds no data set that is known here: CIFAR-10's binaries (data_batch_1.bin …), Tiny "
+        throw Error(folder +
+                    " holds no data set that is known here: CIFAR-10's binaries (data_batch_1.bin …), Tiny "
                     "ImageNet (wnids.txt …), IDX files (train-images-idx3-ubyte …), or a folder a class "
                     "(train/CLASS/*.jpg, test/CLASS/*.jpg)");
     }

@@ -16,8 +16,9 @@ class Runner {
            std::int64_t batch)
         : device_(device),
           scheduler_(device),
-          model_(device, nn::Network(graph, {{graph.inputs.at(0).name,
-                                              {batch, images.channels, images.height, images.width}}})) {
+          model_(
+              device,
+              nn::Network(graph, {{graph.inputs.at(0).name, {batch, images.channels, images.height, images.width}}})) {
         if (model_.network().outputs().empty()) throw Error("the network has no output");
         // Before a Softmax, if there is one: the loss has its own.
         scores_at_ = model_.network().projection_start(model_.network().outputs()[0]);

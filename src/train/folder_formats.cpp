@@ -50,7 +50,8 @@ void list_classes(const fs::path& folder, const std::vector<std::string>& classe
         }
         for (std::size_t i = 0; i < pictures.size(); ++i) {
             // With few pictures the last one is held back.
-            const bool held = hold_back != nullptr && (i % 10 == 9 || (pictures.size() < 10 && i + 1 == pictures.size()));
+            const bool held =
+                hold_back != nullptr && (i % 10 == 9 || (pictures.size() < 10 && i + 1 == pictures.size()));
             (held ? *hold_back : train).push_back({pictures[i], static_cast<std::uint16_t>(c)});
         }
     }
@@ -108,7 +109,8 @@ Found list_tiny_imagenet(const fs::path& folder) {
         if (!(words_of_line >> picture >> wnid)) continue;
         const auto label = index.find(wnid);
         if (label == index.end()) {
-            throw Error(annotations.string() + ": " + picture + " is of class " + wnid + ", which train/ does not have");
+            throw Error(annotations.string() + ": " + picture + " is of class " + wnid +
+                        ", which train/ does not have");
         }
         found.test.push_back({folder / "val" / "images" / picture, label->second});
     }

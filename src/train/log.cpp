@@ -10,7 +10,8 @@
 namespace deconv::train {
 namespace {
 
-const std::string names = "epoch,learning_rate,train_loss,train_accuracy,test_loss,test_accuracy,images_per_second,seconds";
+const std::string names =
+    "epoch,learning_rate,train_loss,train_accuracy,test_loss,test_accuracy,images_per_second,seconds";
 
 }  // namespace
 

@@ -8,8 +8,8 @@
 namespace deconv::train {
 
 struct EpochResult {
-    std::int64_t epoch = 0;     // from 1
-    double learning_rate = 0;   // of its last step
+    std::int64_t epoch = 0;                     // from 1
+    double learning_rate = 0;                   // of its last step
     double train_loss = 0, train_accuracy = 0;  // over the epoch's own augmented batches
     double test_loss = 0, test_accuracy = 0;
     double images_per_second = 0, seconds = 0;  // of its training

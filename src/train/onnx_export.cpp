@@ -41,8 +41,11 @@ void add_attribute(onnx::NodeProto& node, const std::string& name, const nn::Att
     onnx::AttributeProto& attribute = *node.add_attribute();
     attribute.set_name(name);
     static const char* const reals[] = {"epsilon", "alpha", "beta", "momentum"};
-    static const char* const integers[] = {"group", "transA", "transB", "axis", "ceil_mode", "count_include_pad", "size"};
-    const auto is = [&](const auto& names) { return std::find(std::begin(names), std::end(names), name) != std::end(names); };
+    static const char* const integers[] = {"group", "transA", "transB", "axis", "ceil_mode", "count_include_pad",
+                                           "size"};
+    const auto is = [&](const auto& names) {
+        return std::find(std::begin(names), std::end(names), name) != std::end(names);
+    };
     if (is(reals)) {
         attribute.set_type(onnx::AttributeProto::FLOAT);
         attribute.set_f(from.real(name, 0));
@@ -182,19 +185,20 @@ void export_onnx(const nn::Graph& graph, const std::string& path, bool half) {
         node.set_op_type(from.op);
         for (const std::string& input : from.inputs) node.add_input(input);
         for (const std::string& output : from.outputs) node.add_output(output);
-        for (const char* name : {"kernel_shape", "strides", "pads", "dilations", "group", "epsilon", "momentum", "alpha",
-                                 "beta", "bias", "size", "transA", "transB", "axis", "ceil_mode", "count_include_pad"}) {
+        for (const char* name :
+             {"kernel_shape", "strides", "pads", "dilations", "group", "epsilon", "momentum", "alpha", "beta", "bias",
+              "size", "transA", "transB", "axis", "ceil_mode", "count_include_pad"}) {
             add_attribute(node, name, from.attributes);
         }
     }
     for (const nn::Input& input : graph.inputs) add_value(*to.add_input(), input.name, input.shape);
     for (const std::string& output : graph.outputs) {
-        const auto made = std::find_if(graph.nodes.begin(), graph.nodes.end(), [&](const nn::Node& node) {
-            return node.outputs.at(0) == output;
-        });
+        const auto made = std::find_if(graph.nodes.begin(), graph.nodes.end(),
+                                       [&](const nn::Node& node) { return node.outputs.at(0) == output; });
         std::int64_t classes = -1;
         if (made != graph.nodes.end() && made->op == "Gemm") {
-            classes = graph.constants.at(made->inputs.at(1)).shape.at(made->attributes.integer("transB", 0) != 0 ? 0 : 1);
+            classes =
+                graph.constants.at(made->inputs.at(1)).shape.at(made->attributes.integer("transB", 0) != 0 ? 0 : 1);
         }
         add_value(*to.add_output(), output, {-1, classes});
     }

@@ -14,8 +14,8 @@ namespace deconv::train {
 /// (weights times scale, and a bias), computed in double precision; Dropout goes.
 nn::Graph for_inference(const nn::Graph& graph);
 
-/// Writes the graph as ONNX, opset 13, checked by ONNX's own checker; open dimensions stay open.  `half`: weights of two
-/// or more dimensions in half precision, with a Cast back behind each.  Throws Error.
+/// Writes the graph as ONNX, opset 13, checked by ONNX's own checker; open dimensions stay open.  `half`: weights of
+/// two or more dimensions in half precision, with a Cast back behind each.  Throws Error.
 void export_onnx(const nn::Graph& graph, const std::string& path, bool half);
 
 /// What the sidecar says.

@@ -31,6 +31,12 @@ nn::Graph sized(nn::Graph graph, const Images& images, std::int64_t batch) {
     return graph;
 }
 
+std::string join(const std::vector<std::string>& words) {
+    std::string text;
+    for (const std::string& word : words) text += (text.empty() ? "" : ",") + word;
+    return text;
+}
+
 std::uint64_t bits(double value) {
     return std::bit_cast<std::uint64_t>(value);
 }
@@ -52,8 +58,10 @@ Trainer::Trainer(const gpu::Device& device, gpu::Pipelines& pipelines, const Dat
       graph_(make_architecture(options.architecture, data.train.channels,
                                static_cast<std::int64_t>(data.classes.size()), options.seed)),
       pass_(device, pipelines, sized(graph_, data.train, options.batch), pass_options(options)),
-      batches_(data.train, normalisation_, options.augmentation, options.seed,
-               static_cast<std::size_t>(options.batch)) {}
+      batches_(data.train, normalisation_, options.augmentation, options.seed, static_cast<std::size_t>(options.batch)),
+      evolution_(device, pipelines, options.evolution, data.test, normalisation_) {
+    evolution_.check(for_inference(graph_));
+}
 
 /// Rises linearly, then falls as half a cosine to zero (Loshchilov and Hutter, arXiv 1608.03983).
 double Trainer::rate_of(std::uint64_t step) const {
@@ -61,7 +69,8 @@ double Trainer::rate_of(std::uint64_t step) const {
     const double rising = std::max(1.0, options_.warmup * all);
     const double now = static_cast<double>(step);
     if (now < rising) return options_.learning_rate * (now + 1) / rising;
-    return options_.learning_rate * 0.5 * (1 + std::cos(3.14159265358979 * (now - rising) / std::max(1.0, all - rising)));
+    return options_.learning_rate * 0.5 *
+           (1 + std::cos(3.14159265358979 * (now - rising) / std::max(1.0, all - rising)));
 }
 
 bool Trainer::run(const Watch& watch) {
@@ -161,12 +170,17 @@ EpochResult Trainer::finish_epoch(const Watch& watch) {
     loss_sum_ = 0;
     hits_ = 0;
     seconds_ = 0;
+    if (!options_.evolution.empty() && Evolution::due(result.epoch, options_.epochs)) {
+        evolution_.add(result.epoch, network());
+        evolution_.draw(options_.out);
+    }
     // The checkpoint last: whatever it says was done, is there.
     export_now();
     write_log(beside(options_.out, "-log.csv"), results_);
-    draw_curves(beside(options_.out, "-curves.png"),
-                std::filesystem::path(options_.out).stem().string() + ": " + options_.architecture + " on " + data_.name,
-                results_);
+    draw_curves(
+        beside(options_.out, "-curves.png"),
+        std::filesystem::path(options_.out).stem().string() + ": " + options_.architecture + " on " + data_.name,
+        results_);
     save_checkpoint(checkpoint_path(), checkpoint());
     return result;
 }
@@ -209,6 +223,7 @@ Checkpoint Trainer::checkpoint() {
     c.texts = {{"architecture", options_.architecture},
                {"data", data_.format},
                {"device", device_.info().key},
+               {"evolution", join(options_.evolution)},
                {"options", std::to_string(options_.learning_rate) + " " + std::to_string(options_.momentum) + " " +
                                std::to_string(options_.decay) + " " + std::to_string(options_.warmup) + " " +
                                std::to_string(options_.smoothing) + " " + std::to_string(options_.augmentation.pad) +
@@ -239,12 +254,13 @@ Checkpoint Trainer::checkpoint() {
             c.integers[prefix + name] = bits(value);
         }
     }
+    evolution_.save(c);
     return c;
 }
 
 void Trainer::resume(const Checkpoint& from) {
     const Checkpoint mine = checkpoint();
-    for (const char* name : {"architecture", "data", "options"}) {
+    for (const char* name : {"architecture", "data", "options", "evolution"}) {
         if (from.text(name) != mine.text(name)) {
             throw Error(std::string("the checkpoint's ") + name + " is \"" + from.text(name) + "\", not \"" +
                         mine.text(name) + "\": give the same options as when it was begun");
@@ -266,6 +282,7 @@ void Trainer::resume(const Checkpoint& from) {
     loss_sum_ = real("loss sum");
     hits_ = static_cast<std::int64_t>(from.integer("hits"));
     seconds_ = real("seconds");
+    evolution_.load(from);
     results_.clear();
     for (std::uint64_t i = 0; i < from.integer("results"); ++i) {
         const std::string prefix = "result " + std::to_string(i) + " ";

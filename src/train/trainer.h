@@ -11,6 +11,7 @@
 #include "train/checkpoint.h"
 #include "train/dataset.h"
 #include "train/evaluate.h"
+#include "train/evolution.h"
 #include "train/log.h"
 #include "train/pass.h"
 
@@ -25,8 +26,9 @@ struct TrainingOptions {
     float smoothing = 0;
     Augmentation augmentation;
     std::uint64_t seed = 1;
-    bool half = false;    // weights of the ONNX file in half precision
-    std::string command;  // as the sidecar tells it
+    bool half = false;                   // weights of the ONNX file in half precision
+    std::vector<std::string> evolution;  // layers whose features are followed
+    std::string command;                 // as the sidecar tells it
 };
 
 /// Where a training stands, for whoever watches.
@@ -79,6 +81,7 @@ class Trainer {
     nn::Graph graph_;
     TrainingPass pass_;
     BatchMaker batches_;
+    Evolution evolution_;
     std::vector<EpochResult> results_;
     // Of the epoch under way: steps taken, and sums over them.
     std::uint64_t epoch_ = 0;  // from 0
