@@ -1,6 +1,10 @@
 // The window for minutes or hours, with a restless hand at the keys: it stays alive, it stays as small as it was.
 //
-//     DECONV_SOAK_MINUTES=60 [DECONV_SOAK_SEED=7] build/release/tests/test-ui --gtest_filter=Soak*
+//     DECONV_SOAK_MINUTES=60 [DECONV_SOAK_SEED=7] [DECONV_SOAK_VALIDATION=1] build/release/tests/test-ui
+//         --gtest_filter=Soak*
+//
+// Memory is judged without the validation layer, which keeps one or two megabytes for each engine that is made; with
+// it, its messages are, and memory is only told.
 #include <fstream>
 #include <random>
 
@@ -39,6 +43,8 @@ class Soak : public LiveWindow {
         }
         minutes_ = std::stod(minutes);
         LiveWindow::SetUp();
+        validation_ = std::getenv("DECONV_SOAK_VALIDATION") != nullptr;
+        if (!validation_) place_.environment.erase("DECONV_VALIDATION");
     }
 
     /// Resident mebibytes.
@@ -83,6 +89,7 @@ class Soak : public LiveWindow {
     }
 
     double minutes_ = 0;
+    bool validation_ = false;
     std::mt19937 random_;
 };
 
@@ -121,7 +128,9 @@ TEST_F(Soak, StaysAliveAndAsSmallAsItWas) {
     const double growth = median(last) / median(first) - 1;
     std::printf("soak: resident %.1f MiB after the first quarter, %.1f MiB in the last: %+.2f %%\n", median(first),
                 median(last), 100 * growth);
-    EXPECT_LT(growth, 0.01);
+    if (!validation_) {
+        EXPECT_LT(growth, 0.01);
+    }
     EXPECT_EQ(program.said().find("Vulkan validation"), std::string::npos) << program.said();
     leave(program);
 }
