@@ -215,6 +215,13 @@ struct Session::Impl {
         state.labels = std::make_shared<const std::vector<std::string>>(network.file->sidecar.labels);
         state.layers = std::make_shared<const std::vector<LayerInfo>>(network.layers);
         state.layer = engine->layer;
+        if (other_layer) {
+            // What belongs to the layer before must not be read as this one's until its first frame is there.
+            state.peaks.assign(
+                static_cast<std::size_t>(network.layers[static_cast<std::size_t>(engine->layer)].channels), 0.0F);
+            state.selection = {};
+            state.selection.channel = std::min(current.selection.channel, static_cast<int>(state.peaks.size()) - 1);
+        }
         state.class_layer = class_layer_of(engine->graph());
         state.learned_layers = network.learned_layers;
         state.random_layers = network.random_layers;
