@@ -8,64 +8,13 @@
 #include "base/error.h"
 #include "media/opencv_tools.h"
 #include "media/sink.h"
-#include "nn/plan.h"
+#include "train/inference.h"
 #include "train/trainer.h"
 
 namespace deconv::train {
 namespace {
 
-constexpr std::int64_t at_once = 50;  // pictures of a pass
-
-/// A layer of the network, planned for so many pictures.
-class Looker {
-  public:
-    Looker(const gpu::Device& device, gpu::Pipelines& pipelines, const nn::Graph& graph, const std::string& layer,
-           const Images& images, std::int64_t batch)
-        : device_(device),
-          scheduler_(device),
-          model_(
-              device,
-              nn::Network(graph, {{graph.inputs.at(0).name, {batch, images.channels, images.height, images.width}}})),
-          plan_(model_, options_for(layer)),
-          recording_(device, pipelines, plan_.steps(), {100}) {}
-
-    const nn::Network::TensorInfo& tensor() const {
-        return model_.network().tensors()[static_cast<std::size_t>(plan_.options().target)];
-    }
-    void run(const std::vector<float>& input, std::int32_t channel) {
-        gpu::upload(device_, std::as_bytes(std::span(input)), plan_.tensor(model_.network().inputs()[0]).slice);
-        nn::Selection selection;
-        selection.channel = channel;
-        selection.where = nn::Selection::Where::max;
-        const nn::SelectionRequest request = nn::to_request(selection, nn::extent_of(tensor().shape).width);
-        gpu::upload(device_, std::as_bytes(std::span(&request, 1)), plan_.requests());
-        scheduler_.wait(scheduler_.submit(recording_));
-    }
-    /// (bits of the largest value, place) of every plane.
-    std::vector<std::array<std::uint32_t, 2>> peaks() const {
-        std::vector<std::array<std::uint32_t, 2>> result(plan_.peaks().bytes / 8);
-        gpu::download(device_, plan_.peaks(), std::as_writable_bytes(std::span(result)));
-        return result;
-    }
-    std::vector<float> reconstruction() const {
-        std::vector<float> result(plan_.reconstruction().slice.bytes / 4);
-        gpu::download(device_, plan_.reconstruction().slice, std::as_writable_bytes(std::span(result)));
-        return result;
-    }
-
-  private:
-    nn::PlanOptions options_for(const std::string& layer) const {
-        nn::PlanOptions options;
-        options.target = model_.network().find_layer(layer).tensor;
-        return options;
-    }
-
-    const gpu::Device& device_;
-    gpu::Scheduler scheduler_;
-    nn::Model model_;
-    nn::Plan plan_;
-    gpu::Recording recording_;
-};
+constexpr std::size_t at_once = 50;  // pictures of a pass
 
 /// First pixel and size of a receptive field along an axis.
 struct Span {
@@ -156,41 +105,38 @@ void Evolution::check(const nn::Graph& network) const {
 
 std::vector<Evolution::Cell> Evolution::look(const nn::Graph& network, const std::string& layer) const {
     const std::size_t count = images_.count();
-    const auto batch = static_cast<std::size_t>(std::min<std::int64_t>(at_once, static_cast<std::int64_t>(count)));
+    const std::size_t batch = std::min(at_once, count);
     std::vector<std::size_t> chosen;
     std::vector<float> best;
     std::vector<std::size_t> best_image;
-    std::vector<float> input(batch * images_.image_bytes());
     {
-        Looker many(device_, pipelines_, network, layer, images_, static_cast<std::int64_t>(batch));
-        const nn::Extent extent = nn::extent_of(many.tensor().shape);
-        const auto all = static_cast<std::size_t>(extent.channels);
+        Inference many(device_, pipelines_, network, images_, batch, layer);
+        const auto all = static_cast<std::size_t>(nn::extent_of(many.layer().shape).channels);
         for (std::size_t i = 0; i < std::min(channels, all); ++i) chosen.push_back(i * all / std::min(channels, all));
         best.assign(chosen.size(), -INFINITY);
         best_image.assign(chosen.size(), 0);
         for (std::size_t first = 0; first < count; first += batch) {
             const std::size_t from = std::min(first, count - batch);  // the last pass looks at some again
-            normalise(images_, from, batch, normalisation_, input.data());
-            many.run(input, 0);
-            const auto peaks = many.peaks();
+            normalise(images_, from, batch, normalisation_, many.input().data());
+            many.project(0);
+            const std::vector<Inference::Peak> peaks = many.peaks();
             for (std::size_t n = 0; n < batch; ++n) {
                 for (std::size_t i = 0; i < chosen.size(); ++i) {
-                    const auto value = std::bit_cast<float>(peaks[n * all + chosen[i]][0]);
+                    const float value = peaks[n * all + chosen[i]].value;
                     if (value > best[i]) best[i] = value, best_image[i] = from + n;
                 }
             }
         }
     }
-    Looker one(device_, pipelines_, network, layer, images_, 1);
-    const std::int64_t width = nn::extent_of(one.tensor().shape).width;
-    input.resize(images_.image_bytes());
+    Inference one(device_, pipelines_, network, images_, 1, layer);
+    const std::int64_t width = nn::extent_of(one.layer().shape).width;
     std::vector<Cell> cells;
     for (std::size_t i = 0; i < chosen.size(); ++i) {
-        normalise(images_, best_image[i], 1, normalisation_, input.data());
-        one.run(input, static_cast<std::int32_t>(chosen[i]));
-        const std::int64_t place = one.peaks()[chosen[i]][1];
-        const Span y = span_of(one.tensor().field[0], place / width, images_.height);
-        const Span x = span_of(one.tensor().field[1], place % width, images_.width);
+        normalise(images_, best_image[i], 1, normalisation_, one.input().data());
+        one.project(static_cast<std::int32_t>(chosen[i]));
+        const std::int64_t place = one.peaks()[chosen[i]].place;
+        const Span y = span_of(one.layer().field[0], place / width, images_.height);
+        const Span x = span_of(one.layer().field[1], place % width, images_.width);
         cells.push_back({signed_picture(one.reconstruction(), images_.channels, images_.height, images_.width, y, x,
                                         normalisation_),
                          patch(images_, best_image[i], y, x), y.size, x.size});
