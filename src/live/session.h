@@ -17,6 +17,9 @@
 
 namespace deconv::live {
 
+/// How long State::said is shown.
+inline constexpr double said_seconds = 6;
+
 enum class RecordWhat { view, side_by_side, projection };
 
 /// The other side of a comparison, on the same frames.
@@ -71,7 +74,6 @@ struct State {
     std::shared_ptr<const ExhibitState> exhibit;
     std::shared_ptr<const Picture> best;  // the strongest moments as a strip; null while there are none
     std::uint64_t best_version = 0;
-    int best_count = 0;
     bool recording = false;
     double recorded_seconds = 0;
     std::int64_t recorded_bytes = 0;
@@ -105,7 +107,7 @@ class Session {
     void save_projection(const std::string& path);
     /// The nine strongest moments as a PNG.
     void save_best(const std::string& path);
-    /// Shows a line as State::said.
+    /// Shows a line as State::said; while a refusal is shown, after it.
     void say(const std::string& text);
 
   private:

@@ -91,7 +91,7 @@ void message(const live::State& state, const ViewState& view, float middle) {
                                         : "Up/Down layer, Left/Right channel, V view, Tab controls, F1 help";
     if (!state.trouble.empty()) {
         line_at("notice", middle, bottom, 0.5F, ImVec4(1, 0.85F, 0.5F, 1), state.trouble);
-    } else if (!state.said.empty() && age < 6) {
+    } else if (!state.said.empty() && age < live::said_seconds) {
         line_at("notice", middle, bottom, 0.5F, ImVec4(1, 0.92F, 0.75F, 1), state.said);
     } else if (state.frames == 0) {
         line_at("notice", middle, bottom, 0.5F, ImVec4(1, 1, 1, 1), "loading the network ...");

@@ -174,6 +174,47 @@ TEST_F(LiveSession, ABadNetworkIsRefusedAndSettingsReturnToWhatRuns) {
     EXPECT_TRUE(eventually([&] { return session_->state().layer == 0; }));
 }
 
+/// Whatever is done meanwhile, why something was refused can be read to its end; what was said meanwhile comes then.
+TEST_F(LiveSession, ARefusalStandsItsFullTime) {
+    begin();
+    change([&](Settings& s) { s.options.model = folder_ / "missing.onnx"; });
+    ASSERT_TRUE(eventually([&] { return session_->state().said.find("missing.onnx") != std::string::npos; }));
+    ASSERT_TRUE(eventually([&] { return session_->settings().options.model == model_; }));
+    const auto refused_at = session_->state().said_at;
+    const auto end = refused_at + std::chrono::duration<double>(live::said_seconds - 0.5);
+    for (int i = 0; std::chrono::steady_clock::now() < end; ++i) {
+        change([&](Settings& s) { s.options.rule = static_cast<nn::Rule>(i % 3); });
+        session_->save_projection(folder_ / "meanwhile.png");
+        session_->say("key " + std::to_string(i));
+        std::this_thread::sleep_for(std::chrono::milliseconds(100));
+        const State now = session_->state();
+        if (std::chrono::steady_clock::now() >= end) break;
+        ASSERT_NE(now.said.find("missing.onnx"), std::string::npos) << now.said;
+        ASSERT_EQ(now.said_at, refused_at);
+    }
+    EXPECT_TRUE(eventually([&] { return session_->state().said.find("missing.onnx") == std::string::npos; }));
+    EXPECT_GE(session_->state().said_at - refused_at, std::chrono::duration<double>(live::said_seconds));
+}
+
+/// Layer, peaks and selection are of one engine at every moment.
+TEST_F(LiveSession, StateIsOfOneEngine) {
+    begin();
+    for (int i = 0; i < 12; ++i) {
+        const int layer = i % 2 == 0 ? 2 : 0;  // of six channels, and of four
+        change([&](Settings& s) {
+            s.layer = layer;
+            s.selection.channel = i % 3 == 0 ? nn::Selection::strongest : 3;
+        });
+        ASSERT_TRUE(eventually([&] {
+            const State now = session_->state();
+            const auto channels = (*now.layers)[static_cast<std::size_t>(now.layer)].channels;
+            EXPECT_EQ(static_cast<int>(now.peaks.size()), channels);
+            EXPECT_LT(now.selection.channel, channels);
+            return now.layer == layer;
+        }));
+    }
+}
+
 /// A bad network, and a good one before the bad one has failed: in the end settings and pictures are the good one's.
 TEST_F(LiveSession, AFailureDoesNotTakeBackANewerWish) {
     const std::string other = write_chain_model(folder_, "other", 9);
@@ -368,16 +409,37 @@ TEST_F(LiveSession, TheSecondSideComesAndGoes) {
 TEST_F(LiveSession, ASecondNetworkThatIsNoneIsRefusedEveryTimeItIsAskedFor) {
     begin();
     for (int round = 0; round < 3; ++round) {
-        session_->say("nothing");
+        const auto before = session_->state().said_at;
         change([&](Settings& s) {
             s.second.on = true;
             s.second.model = folder_ / "missing.onnx";
         });
-        ASSERT_TRUE(eventually([&] { return session_->state().said.find("missing.onnx") != std::string::npos; }, 20))
+        ASSERT_TRUE(eventually(
+            [&] {
+                const State now = session_->state();
+                return now.said_at > before && now.said.find("missing.onnx") != std::string::npos;
+            },
+            20))
             << "round " << round << ": nothing is said";
         ASSERT_TRUE(eventually([&] { return !session_->settings().second.on; }));
         ASSERT_TRUE(more_frames(3));
     }
+}
+
+/// The places of the strip of strongest moments that are taken.
+int moments_in(const State& state) {
+    if (!state.best) return 0;
+    constexpr int most = 9;
+    constexpr int tile = 96;
+    const Picture& strip = *state.best;
+    const int gap = (strip.width - most * tile) / (most + 1);
+    int taken = 0;
+    for (int i = 0; i < most; ++i) {
+        // A free place shows the background inside of its frame.
+        const std::uint8_t* middle = strip.pixel(gap + i * (tile + gap) + tile / 2, gap + tile / 2);
+        if (!std::equal(middle, middle + 3, strip.pixel(0, 0))) ++taken;
+    }
+    return taken;
 }
 
 TEST_F(LiveSession, StrongMomentsFillAndAreForgotten) {
@@ -386,7 +448,7 @@ TEST_F(LiveSession, StrongMomentsFillAndAreForgotten) {
         s.best = true;
     });
     change([](Settings& s) { s.selection.channel = 2; });
-    ASSERT_TRUE(eventually([&] { return session_->state().best_count >= 2 && session_->state().best; }));
+    ASSERT_TRUE(eventually([&] { return moments_in(session_->state()) >= 2; }));
     const State full = session_->state();
     EXPECT_GT(full.best->width, full.best->height);
     session_->save_best(folder_ / "best.png");
@@ -398,13 +460,13 @@ TEST_F(LiveSession, StrongMomentsFillAndAreForgotten) {
         change(how);
         return eventually([&] {
             const State now = session_->state();
-            return now.best_version > version && now.best_count == 1;
+            return now.best_version > version && moments_in(now) == 1;
         });
     };
     EXPECT_TRUE(begins_anew([](Settings& s) { s.selection.channel = 1; })) << "another channel";
-    ASSERT_TRUE(eventually([&] { return session_->state().best_count >= 2; }));
+    ASSERT_TRUE(eventually([&] { return moments_in(session_->state()) >= 2; }));
     EXPECT_TRUE(begins_anew([](Settings& s) { s.layer = 0; })) << "another layer";
-    ASSERT_TRUE(eventually([&] { return session_->state().best_count >= 2; }));
+    ASSERT_TRUE(eventually([&] { return moments_in(session_->state()) >= 2; }));
     EXPECT_TRUE(begins_anew([](Settings& s) { s.options.rule = nn::Rule::guided; })) << "another rule";
     change([](Settings& s) { s.best = false; });
     EXPECT_TRUE(eventually([&] { return !session_->state().best; }));
