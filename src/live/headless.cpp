@@ -15,6 +15,7 @@
 #include "live/feed.h"
 #include "live/models.h"
 #include "live/projector.h"
+#include "live/record_clock.h"
 #include "live/record_thread.h"
 #include "live/replay.h"
 #include "media/sink.h"
@@ -189,18 +190,15 @@ class HeadlessRun {
         report_.frames_in += report_.frames_dropped;
     }
 
-    /// How often a live frame is recorded, so that the recording's time is true: not at all where frames come faster
-    /// than its rate, several times where they come more slowly.
+    /// How often a live frame is recorded: not at all where frames come faster than the recording's rate, several times
+    /// where they come more slowly.
     std::int64_t copies_due(double time_s) {
-        if (recorded_ == 0) live_since_s_ = time_s;
-        const auto due = static_cast<std::int64_t>((time_s - live_since_s_) * record_fps_) + 1;
-        const std::int64_t copies = std::max<std::int64_t>(0, due - recorded_);
-        recorded_ += copies;
-        return copies;
+        if (clock_.taken() == 0) live_since_s_ = time_s;
+        return clock_.take_due(time_s - live_since_s_);
     }
 
     void begin_recording(double fps) {
-        record_fps_ = fps;
+        clock_ = RecordClock(fps);
         if (options_.record.empty()) return;
         recording_.emplace(std::make_unique<media::Recorder>(options_.record, fps, metadata()));
     }
@@ -278,8 +276,8 @@ class HeadlessRun {
     Ring<std::int64_t, Projector::slots> copies_;  // of each picture under way, for the recording
     bool live_ = false;
     std::shared_ptr<const Picture> seen_;  // the view recorded last, of a live source
-    std::int64_t recorded_ = 0;
-    double record_fps_ = 30, live_since_s_ = 0;
+    RecordClock clock_{30};
+    double live_since_s_ = 0;
     Clock::time_point timing_;
     std::optional<Trace> trace_;
     std::optional<DeviceTrack> device_track_;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "live/record_clock.h"
 #include "media/letterbox.h"
 
 namespace deconv::live {
@@ -16,7 +17,7 @@ using Clock = std::chrono::steady_clock;
 
 struct LiveRecording::Shared {
     std::string path;
-    double fps;
+    RecordClock clock;
     media::Recorder recorder;
     Clock::time_point begin = Clock::now();
     mutable std::mutex mutex;
@@ -28,20 +29,19 @@ struct LiveRecording::Shared {
     std::thread thread;
 
     Shared(const std::string& to, double rate, media::Metadata metadata)
-        : path(to), fps(rate), recorder(to, rate, std::move(metadata)) {}
+        : path(to), clock(rate), recorder(to, rate, std::move(metadata)) {}
 
     void write() {
         std::shared_ptr<const Picture> current;
         Picture fitted;
         int width = 0;
         int height = 0;
-        std::int64_t written = 0;
         try {
             for (bool last = false; !last;) {
                 {
                     std::unique_lock lock(mutex);
                     const auto due = begin + std::chrono::duration_cast<Clock::duration>(
-                                                 std::chrono::duration<double>(static_cast<double>(written) / fps));
+                                                 std::chrono::duration<double>(clock.next()));
                     changed.wait_until(lock, due, [&] { return closing; });
                     last = closing;
                     if (newest) {
@@ -64,7 +64,7 @@ struct LiveRecording::Shared {
                 const bool fits = current->width == width && current->height == height;
                 if (!fits) media::letterbox(*current, width, height, fitted);
                 recorder.add(fits ? *current : fitted);
-                ++written;
+                clock.take();
                 const std::lock_guard lock(mutex);
                 bytes = recorder.bytes();
             }
