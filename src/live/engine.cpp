@@ -1,5 +1,7 @@
 #include "live/engine.h"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
@@ -32,6 +34,14 @@ int layer_index(const nn::Network& network, const EngineSpec& spec) {
         return index_of(network.default_layer());
     }
     return index_of(network.default_layer());
+}
+
+/// Gives the system what engines that went have left free in the heaps: a driver's small blocks lie between those of
+/// the engine after it, and glibc by itself only ever cuts a heap at its end.
+void tidy_heaps() {
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
 }
 
 }  // namespace
@@ -138,8 +148,17 @@ bool EngineBuilder::busy() const {
 
 void EngineBuilder::run() {
     std::unique_lock lock(mutex_);
+    bool untidy = false;
+    const auto called = [&] { return leaving_ || wanted_.has_value(); };
     for (;;) {
-        changed_.wait(lock, [&] { return leaving_ || wanted_.has_value(); });
+        // By then the engine before has been taken out; here no frame waits for it.
+        if (untidy && !changed_.wait_for(lock, std::chrono::seconds(1), called)) {
+            untidy = false;
+            lock.unlock();
+            tidy_heaps();
+            lock.lock();
+        }
+        changed_.wait(lock, called);
         if (leaving_) return;
         const Wanted wanted = *wanted_;
         wanted_.reset();
@@ -155,6 +174,7 @@ void EngineBuilder::run() {
         lock.lock();
         working_ = false;
         result_ = std::move(result);
+        untidy = true;
         changed_.notify_all();
     }
 }
