@@ -111,7 +111,8 @@ void SessionEngines::adopt(std::unique_ptr<Engine> made) {
     fresh_plan_ = true;
     const LoadedNetwork& network = *engine_->network;
     const std::lock_guard lock(board_.mutex);
-    if (board_.wanted.layer < 0) {
+    // An engine that was asked for before the default was says nothing about the default.
+    if (board_.wanted.layer < 0 && engine_->spec.layer < 0) {
         board_.wanted.layer = current_.layer = engine_->layer;
         ++board_.changes;
     }
@@ -193,7 +194,7 @@ void SessionEngines::follow_first(int width, int height, bool look) {
     auto result = builder_.take();
     if (!result) return;
     if (result->engine) {
-        const bool known = asked_->layer >= 0;
+        const bool known = asked_->layer >= 0 || result->spec.layer >= 0;
         adopt(std::move(result->engine));
         // What the model's own default turned out to be is no other engine.
         if (!known && current_.layer == engine_->layer) asked_ = wanted_spec();

@@ -196,6 +196,26 @@ TEST_F(LiveSession, ARefusalStandsItsFullTime) {
     EXPECT_GE(session_->state().said_at - refused_at, std::chrono::duration<double>(live::said_seconds));
 }
 
+/// The default layer asked for while an engine for another one is being made: it is the default that stays.
+TEST_F(LiveSession, TheDefaultLayerIsNotThatOfAnEngineUnderWay) {
+    begin();
+    ASSERT_TRUE(settled());
+    const int usual = session_->state().layer;
+    ASSERT_NE(usual, 0);
+    for (int i = 0; i < 10; ++i) {
+        change([&](Settings& s) {
+            s.layer = 0;
+            s.options.input_width = s.options.input_height = 64 + 32 * i;
+        });
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        change([](Settings& s) { s.layer = -1; });
+        ASSERT_TRUE(eventually([&] { return session_->state().working; }, 2) || session_->state().layer == usual);
+        ASSERT_TRUE(settled());
+        ASSERT_TRUE(eventually([&] { return session_->state().layer == usual && !session_->state().working; }, 5));
+        EXPECT_EQ(session_->settings().layer, usual);
+    }
+}
+
 /// Layer, peaks and selection are of one engine at every moment.
 TEST_F(LiveSession, StateIsOfOneEngine) {
     begin();
@@ -213,6 +233,43 @@ TEST_F(LiveSession, StateIsOfOneEngine) {
             return now.layer == layer;
         }));
     }
+}
+
+/// Once everything was seen, the device's memory in one state is the same whatever was looked at in between.
+TEST_F(LiveSession, DeviceMemoryComesBack) {
+    begin();
+    const auto at_reference = [&]() -> std::uint64_t {
+        change([](Settings& s) {
+            s.layer = 2;
+            s.options.rule = nn::Rule::deconv;
+            s.options.input_width = s.options.input_height = 32;
+            s.random_layers = 0;
+            s.show = Show::projection;
+        });
+        const auto there = [&] {
+            const State now = session_->state();
+            return !now.working && now.layer == 2 && now.input_width == 32 && now.random_layers == 0 && !now.exhibit;
+        };
+        EXPECT_TRUE(eventually(there) && settled());
+        return session_->state().memory_bytes;
+    };
+    const auto look_at_everything = [&] {
+        for (int i = 0; i < 36; ++i) {
+            change([&](Settings& s) {
+                s.layer = i % 3;
+                s.options.rule = static_cast<nn::Rule>(i / 3 % 3);
+                s.options.input_width = s.options.input_height = i % 2 == 0 ? 48 : 320;
+                s.random_layers = i / 9 % 3;
+                s.show = static_cast<Show>(i % 5);
+            });
+            ASSERT_TRUE(settled());
+        }
+    };
+    look_at_everything();
+    const std::uint64_t before = at_reference();
+    EXPECT_GT(before, 0U);
+    look_at_everything();
+    EXPECT_EQ(at_reference(), before);
 }
 
 /// A bad network, and a good one before the bad one has failed: in the end settings and pictures are the good one's.
