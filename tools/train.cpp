@@ -247,6 +247,8 @@ int run(int argc, char** argv) {
     for (int i = 1; i < argc; ++i) {
         const std::string argument = argv[i];
         // What belongs to the machine and not to the network.
+        const auto begins = [&](const char* name) { return argument.rfind(std::string(name) + "=", 0) == 0; };
+        if (begins("--data") || begins("--out") || begins("--resume") || begins("--device")) continue;
         if (argument == "--data" || argument == "--out" || argument == "--resume" || argument == "--device") {
             ++i;
             continue;

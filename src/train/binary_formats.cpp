@@ -25,13 +25,18 @@ std::vector<std::string> read_lines(const fs::path& path) {
     return lines;
 }
 
-void read_batch(const fs::path& path, std::size_t classes, Images& images) {
+/// `bytes_expected`: of the first batch, which all must have; 0 where it is not known.
+std::size_t read_batch(const fs::path& path, std::size_t classes, std::size_t bytes_expected, Images& images) {
     std::ifstream file(path, std::ios::binary);
     if (!file) throw Error(path.string() + " is missing: unpack all of cifar-10-binary.tar.gz");
     const std::vector<char> bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
     if (bytes.empty() || bytes.size() % cifar_record != 0) {
         throw Error(path.string() + " has " + std::to_string(bytes.size()) + " bytes, not a multiple of " +
                     std::to_string(cifar_record) + ": it is truncated; fetch it again");
+    }
+    if (bytes_expected != 0 && bytes.size() != bytes_expected) {
+        throw Error(path.string() + " has " + std::to_string(bytes.size()) + " bytes, data_batch_1.bin has " +
+                    std::to_string(bytes_expected) + ": one of them is truncated; fetch it again");
     }
     const std::size_t count = bytes.size() / cifar_record;
     const std::size_t before = images.count();
@@ -48,6 +53,7 @@ void read_batch(const fs::path& path, std::size_t classes, Images& images) {
             for (std::size_t c = 0; c < 3; ++c) to[p * 3 + c] = record[1 + c * cifar_plane + p];
         }
     }
+    return bytes.size();
 }
 
 /// The file under that name, or packed beside it; empty where there is neither.
@@ -137,10 +143,11 @@ Found read_cifar10(const fs::path& folder) {
     }
     const std::size_t classes = found.data.classes.size();
     for (Images* images : {&found.data.train, &found.data.test}) images->height = images->width = cifar_side;
+    std::size_t bytes = 0;
     for (int i = 1; i <= 5; ++i) {
-        read_batch(folder / ("data_batch_" + std::to_string(i) + ".bin"), classes, found.data.train);
+        bytes = read_batch(folder / ("data_batch_" + std::to_string(i) + ".bin"), classes, bytes, found.data.train);
     }
-    read_batch(folder / "test_batch.bin", classes, found.data.test);
+    read_batch(folder / "test_batch.bin", classes, 0, found.data.test);
     return found;
 }
 

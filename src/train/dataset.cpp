@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <atomic>
 #include <mutex>
-#include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 #include <thread>
 
 #include "base/error.h"
+#include "media/image_file.h"
 #include "media/opencv_tools.h"
 #include "train/data_formats.h"
 
@@ -27,10 +27,10 @@ cv::Mat sized(const cv::Mat& picture, int size) {
 }
 
 cv::Mat decode(const fs::path& path) {
-    const cv::Mat bgr = cv::imread(path.string(), cv::IMREAD_COLOR);
-    if (bgr.empty()) throw Error(path.string() + " cannot be read as a picture: remove it, or fetch the data again");
+    const Picture picture = media::read_image(path.string());
     cv::Mat rgb;
-    cv::cvtColor(bgr, rgb, cv::COLOR_BGR2RGB);
+    cv::cvtColor(cv::Mat(picture.height, picture.width, CV_8UC4, const_cast<std::uint8_t*>(picture.rgba.data())), rgb,
+                 cv::COLOR_RGBA2RGB);
     return rgb;
 }
 
@@ -53,14 +53,14 @@ class Decoder {
             for (std::size_t i = next++; i < files.size() && !failed_; i = next++) {
                 try {
                     place(files[i], files.front().path, images, i);
-                } catch (const Error& error) {
+                    if (++done_ % 500 == 0 && progress_) {
+                        const std::lock_guard lock(mutex_);
+                        progress_(done_, all_);
+                    }
+                } catch (const std::exception& error) {
                     const std::lock_guard lock(mutex_);
                     if (!failed_ || i < failed_at_) message_ = error.what(), failed_at_ = i;
                     failed_ = true;
-                }
-                if (++done_ % 500 == 0 && progress_) {
-                    const std::lock_guard lock(mutex_);
-                    progress_(done_, all_);
                 }
             }
         };

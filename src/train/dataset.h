@@ -29,7 +29,8 @@ struct DataSet {
     Images train, test;
 };
 
-/// Called from time to time with how many pictures of how many are read; from one thread at a time.
+/// Called from time to time with how many pictures of how many are read; from one thread at a time.  What it
+/// throws ends the reading.
 using Progress = std::function<void(std::size_t done, std::size_t all)>;
 
 /// Reads whichever of these lies in the folder:

@@ -3,6 +3,7 @@
 #include <bit>
 #include <chrono>
 #include <cmath>
+#include <cstdio>
 #include <filesystem>
 
 #include "base/error.h"
@@ -34,6 +35,17 @@ nn::Graph sized(nn::Graph graph, const Images& images, std::int64_t batch) {
 std::string join(const std::vector<std::string>& words) {
     std::string text;
     for (const std::string& word : words) text += (text.empty() ? "" : ",") + word;
+    return text;
+}
+
+/// As exactly as they are.
+std::string text_of(std::initializer_list<double> values) {
+    std::string text;
+    for (const double value : values) {
+        char number[40];
+        std::snprintf(number, sizeof number, text.empty() ? "%.17g" : " %.17g", value);
+        text += number;
+    }
     return text;
 }
 
@@ -162,6 +174,8 @@ EpochResult Trainer::finish_epoch(const Watch& watch) {
                                      if (watch.test) watch.test(done, data_.test.count());
                                      return true;
                                  });
+    // The last step may have broken what its own loss does not show: that must not replace the good checkpoint.
+    if (!std::isfinite(score.loss)) diverged();
     result.test_loss = score.loss;
     result.test_accuracy = score.accuracy;
     results_.push_back(result);
@@ -224,11 +238,9 @@ Checkpoint Trainer::checkpoint() {
                {"data", data_.format},
                {"device", device_.info().key},
                {"evolution", join(options_.evolution)},
-               {"options", std::to_string(options_.learning_rate) + " " + std::to_string(options_.momentum) + " " +
-                               std::to_string(options_.decay) + " " + std::to_string(options_.warmup) + " " +
-                               std::to_string(options_.smoothing) + " " + std::to_string(options_.augmentation.pad) +
-                               " " + std::to_string(static_cast<int>(options_.augmentation.flip)) + " " +
-                               std::to_string(options_.augmentation.jitter)}};
+               {"options", text_of({options_.learning_rate, options_.momentum, options_.decay, options_.warmup,
+                                    options_.smoothing, static_cast<double>(options_.augmentation.pad),
+                                    options_.augmentation.flip ? 1.0 : 0.0, options_.augmentation.jitter})}};
     c.integers = {{"epochs", static_cast<std::uint64_t>(options_.epochs)},
                   {"batch", static_cast<std::uint64_t>(options_.batch)},
                   {"seed", options_.seed},

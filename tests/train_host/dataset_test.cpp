@@ -50,7 +50,9 @@ TEST(DataSets, CifarThatIsWrong) {
     const auto error = [&] { return error_of([&] { read_data_set(folder.path(), {}); }); };
     write_bytes(folder / "data_batch_3.bin", cifar_record(0, 1).substr(0, 3000));
     EXPECT_SAYS(error(), "data_batch_3.bin has 3000 bytes, not a multiple of 3073: it is truncated");
-    write_bytes(folder / "data_batch_3.bin", cifar_record(7, 1));
+    write_bytes(folder / "data_batch_3.bin", cifar_record(0, 1));
+    EXPECT_SAYS(error(), "data_batch_3.bin has 3073 bytes, data_batch_1.bin has 6146");
+    write_bytes(folder / "data_batch_3.bin", cifar_record(7, 1) + cifar_record(0, 1));
     EXPECT_SAYS(error(), "data_batch_3.bin, record 0: label 7, but there are 2 classes");
     std::filesystem::remove(folder / "data_batch_3.bin");
     EXPECT_SAYS(error(), "data_batch_3.bin is missing");
@@ -120,8 +122,7 @@ TEST(DataSets, FoldersWithAndWithoutASplit) {
     const Folder split;
     write_classes(split, "train/", 3, 4, 10);
     write_classes(split, "test/", 3, 2, 10);
-    std::size_t calls = 0;
-    const DataSet data = read_data_set(split.path(), {}, [&](std::size_t, std::size_t) { ++calls; });
+    const DataSet data = read_data_set(split.path(), {});
     EXPECT_EQ(data.classes, (std::vector<std::string>{"class0", "class1", "class2"}));
     EXPECT_EQ(data.train.count(), 12U);
     EXPECT_EQ(data.test.count(), 6U);
@@ -147,7 +148,7 @@ TEST(DataSets, FoldersThatAreWrong) {
     EXPECT_SAYS(error(), "give a --size");
     EXPECT_NO_THROW(read_data_set(folder.path(), 16));
     write_bytes(folder / "train/class1/9999.png", "no picture");
-    EXPECT_SAYS(error(), "class1/9999.png cannot be read as a picture");
+    EXPECT_SAYS(error(), "class1/9999.png");
     std::filesystem::remove(folder / "train/class1/9999.png");
     std::filesystem::create_directory(folder / "train/class2");
     EXPECT_SAYS(error(), "has no class class2");
@@ -156,6 +157,33 @@ TEST(DataSets, FoldersThatAreWrong) {
     const Folder nothing;
     EXPECT_SAYS(error_of([&] { read_data_set(nothing.path(), {}); }), "holds no data set that is known here");
     EXPECT_SAYS(error_of([&] { read_data_set(nothing / "absent", {}); }), "no folder");
+}
+
+TEST(DataSets, WhatProgressThrowsEndsTheReading) {
+    const Folder folder;
+    write_classes(folder, "train/", 2, 300, 4);
+    write_classes(folder, "test/", 2, 2, 4);
+    std::size_t calls = 0;
+    EXPECT_NO_THROW(read_data_set(folder.path(), {}, [&](std::size_t done, std::size_t all) {
+        ++calls;
+        EXPECT_EQ(done, 500U);
+        EXPECT_EQ(all, 604U);
+    }));
+    EXPECT_EQ(calls, 1U);
+    EXPECT_SAYS(
+        error_of([&] { read_data_set(folder.path(), {}, [](std::size_t, std::size_t) { throw Error("stopped"); }); }),
+        "stopped");
+}
+
+TEST(DataSets, ATruncatedPictureIsNotAPicture) {
+    const Folder folder;
+    write_classes(folder, "", 2, 3, 32);
+    cv::Mat noise(32, 32, CV_8UC3);
+    cv::randu(noise, 0, 255);
+    cv::imwrite(folder / "class0/2000.jpg", noise);
+    const std::string whole = read_bytes(folder / "class0/2000.jpg");
+    write_bytes(folder / "class0/2000.jpg", whole.substr(0, whole.size() * 9 / 10));
+    EXPECT_SAYS(error_of([&] { read_data_set(folder.path(), {}); }), "class0/2000.jpg");
 }
 
 TEST(DataSets, ASizeCutsToTheMiddleSquare) {
