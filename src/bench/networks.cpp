@@ -209,13 +209,14 @@ nn::Graph resnet18(Builder& b) {
 }
 
 nn::Graph cifar10(Builder& b) {
-    std::string x = "data";
-    int block = 0;
-    for (const std::int64_t count : {32, 64, 128}) {
-        const std::string n = std::to_string(++block);
+    std::string x = b.pool(b.conv_relu("data", "conv1_1", 32, 3, 1, 1), "pool1", 2, 2);
+    for (const std::int64_t block : {2, 3}) {
+        const std::string n = std::to_string(block);
+        const std::int64_t count = block == 2 ? 64 : 128;
         x = b.conv_relu(b.conv_relu(x, "conv" + n + "_1", count, 3, 1, 1), "conv" + n + "_2", count, 3, 1, 1);
         x = b.pool(x, "pool" + n, 2, 2);
     }
+    x = b.conv_relu(x, "conv4_1", 256, 3, 1, 1);
     return b.finish(b.gemm(b.flat(b.global_average(x)), "classifier", 10));
 }
 
