@@ -92,7 +92,8 @@ void WholeFile::write(const void* bytes, std::size_t size) {
 void WholeFile::commit() {
     // Onto the disk before it gets its name: a power cut must not leave a name without its content.  What cannot be
     // synchronised (a pipe) needs none.
-    if (std::fflush(file_.get()) == 0 && !temporary_.empty() && ::fsync(::fileno(file_.get())) != 0) {
+    const bool flushed = std::fflush(file_.get()) == 0;
+    if (!flushed || (!temporary_.empty() && ::fsync(::fileno(file_.get())) != 0)) {
         throw Error(path_ + ": cannot be written: " + reason(errno));
     }
     if (std::fclose(file_.release()) != 0) throw Error(path_ + ": cannot be written: " + reason(errno));
