@@ -125,8 +125,9 @@ void SessionEngines::adopt(std::unique_ptr<Engine> made) {
         board_.state.peaks.assign(
             static_cast<std::size_t>(network.layers[static_cast<std::size_t>(engine_->layer)].channels), 0.0F);
         board_.state.selection = {};
-        board_.state.selection.channel =
-            std::min(current_.selection.channel, static_cast<int>(board_.state.peaks.size()) - 1);
+        // The strongest is not known yet; what is told is always resolved.
+        const int wanted = current_.selection.channel == nn::Selection::strongest ? 0 : current_.selection.channel;
+        board_.state.selection.channel = std::min(wanted, static_cast<int>(board_.state.peaks.size()) - 1);
     }
     board_.state.class_layer = class_layer_of(engine_->graph());
     board_.state.learned_layers = network.learned_layers;

@@ -225,11 +225,6 @@ class Builder {
 
 }  // namespace
 
-const std::vector<std::string>& architecture_names() {
-    static const std::vector<std::string> names{"vgg-small", "zf"};
-    return names;
-}
-
 nn::Graph make_architecture(const std::string& name_or_file, std::int64_t image_channels, std::int64_t classes,
                             std::uint64_t seed) {
     const auto built_in = descriptions().find(name_or_file);

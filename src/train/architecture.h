@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <string>
-#include <vector>
 
 #include "nn/graph.h"
 
@@ -12,11 +11,10 @@ namespace deconv::train {
 /// "vgg-small": 3×3 convolutions with batch normalisation, one of 32 channels, two of 64, two of 128, one of 256, max
 /// pools between, the mean over the plane, and a linear layer.  "zf": after Zeiler and Fergus, a 5×5 convolution with
 /// stride 2, then pairs of 3×3 ones, of 48 to 256 channels.
-const std::vector<std::string>& architecture_names();
-
+///
 /// The graph in its inference form (BatchNormalization, Dropout) for images of that many channels and any size, with
 /// one output, the logits of so many classes; weights drawn from the seed so that activations neither vanish nor
-/// explode (He et al., arXiv 1502.01852).  `name_or_file`: one of architecture_names(), or a JSON file:
+/// explode (He et al., arXiv 1502.01852).  `name_or_file`: one of those two, or a JSON file:
 ///
 ///     {"layers": [{"type": "conv", "channels": 32, "kernel": 3, "stride": 1, "pad": 1,
 ///                  "batch_norm": true, "relu": true},

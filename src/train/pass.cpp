@@ -462,10 +462,4 @@ StepResult TrainingPass::finish(std::size_t slot) {
     return result;
 }
 
-std::uint64_t TrainingPass::memory_bytes() const {
-    std::uint64_t bytes = arena_.bytes();
-    for (const gpu::Buffer& block : blocks_) bytes += block.bytes();
-    return bytes;
-}
-
 }  // namespace deconv::train

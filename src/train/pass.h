@@ -60,8 +60,6 @@ class TrainingPass {
     StepResult finish(std::size_t slot);
     /// All steps of one run, in stages "upload", "pack", "forward", "loss", "backward", "update", "result".
     const std::vector<gpu::Step>& steps() const { return slots_[0].steps; }
-    /// Memory of activations and signals, in bytes.
-    std::uint64_t memory_bytes() const;
 
   private:
     class Builder;

@@ -169,7 +169,8 @@ EpochResult Trainer::finish_epoch(const Watch& watch) {
     result.train_accuracy = static_cast<double>(hits_) / static_cast<double>(taken_ * options_.batch);
     result.seconds = seconds_;
     result.images_per_second = static_cast<double>(taken_ * options_.batch) / std::max(seconds_, 1e-9);
-    const Score score = evaluate(device_, pipelines_, network(), data_.test, normalisation_, data_.classes.size(),
+    const nn::Graph now = network();
+    const Score score = evaluate(device_, pipelines_, now, data_.test, normalisation_, data_.classes.size(),
                                  options_.batch, [&](std::size_t done) {
                                      if (watch.test) watch.test(done, data_.test.count());
                                      return true;
@@ -185,11 +186,11 @@ EpochResult Trainer::finish_epoch(const Watch& watch) {
     hits_ = 0;
     seconds_ = 0;
     if (!options_.evolution.empty() && Evolution::due(result.epoch, options_.epochs)) {
-        evolution_.add(result.epoch, network());
+        evolution_.add(result.epoch, now);
         evolution_.draw(options_.out);
     }
     // The checkpoint last: whatever it says was done, is there.
-    export_now();
+    export_network(now);
     write_log(beside(options_.out, "-log.csv"), results_);
     draw_curves(
         beside(options_.out, "-curves.png"),
@@ -205,7 +206,7 @@ nn::Graph Trainer::network() {
     return for_inference(with_values(graph_, values));
 }
 
-void Trainer::export_now() {
+void Trainer::export_network(const nn::Graph& network) {
     Description description;
     description.name = std::filesystem::path(options_.out).stem().string();
     description.origin = "trained from scratch on " + data_.name + " (" + data_.format + ") by: " + options_.command;
@@ -221,7 +222,7 @@ void Trainer::export_now() {
     description.classes = data_.classes;
     // The sidecar first: who watches the network's file then finds the one that belongs to it.
     write_sidecar(options_.out, description);
-    export_onnx(network(), options_.out, options_.half);
+    export_onnx(network, options_.out, options_.half);
 }
 
 std::string Trainer::checkpoint_path() const {

@@ -70,7 +70,7 @@ class Trainer {
     bool run_epoch(const Watch& watch);
     void take(std::size_t slot);
     EpochResult finish_epoch(const Watch& watch);
-    void export_now();
+    void export_network(const nn::Graph& network);
     [[noreturn]] void diverged() const;
 
     const gpu::Device& device_;

@@ -7,10 +7,6 @@
 namespace deconv::nn {
 namespace {
 
-std::uint32_t u(std::int64_t value) {
-    return static_cast<std::uint32_t>(value);
-}
-
 struct Parts {
     gpu::Slice slice;
     std::int64_t count = 1;  // of a channel

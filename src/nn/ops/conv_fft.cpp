@@ -215,9 +215,6 @@ std::vector<float> transform_weights(const ConvolutionTask& task, const Layout& 
     return packed;
 }
 
-std::uint32_t u(std::int64_t value) {
-    return static_cast<std::uint32_t>(value);
-}
 std::int32_t i(std::int64_t value) {
     return static_cast<std::int32_t>(value);
 }

@@ -6,14 +6,6 @@
 #include "nn/ops/packed.h"
 
 namespace deconv::nn {
-namespace {
-
-std::uint32_t u(std::int64_t value) {
-    return static_cast<std::uint32_t>(value);
-}
-
-}  // namespace
-
 struct WinogradConvolution::Shape {
     std::int64_t source_channels = 1, destination_channels = 1;  // of one group
     std::int64_t source_height = 1, source_width = 1, height = 1, width = 1;

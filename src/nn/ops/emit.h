@@ -13,6 +13,11 @@ namespace deconv::nn {
 
 using gpu::workgroup_size;
 
+/// Sizes as shaders take them.
+inline std::uint32_t u(std::int64_t value) {
+    return static_cast<std::uint32_t>(value);
+}
+
 /// See gpu::linear_dispatch.
 template <typename Push>
 gpu::Dispatch linear_dispatch(const Emitter& emitter, std::string_view shader, std::uint64_t items, const Push& push,

@@ -9,9 +9,6 @@ namespace {
 
 constexpr std::int64_t lanes = 8;
 
-std::uint32_t u(std::int64_t value) {
-    return static_cast<std::uint32_t>(value);
-}
 std::int32_t i(std::int64_t value) {
     return static_cast<std::int32_t>(value);
 }
