@@ -172,11 +172,12 @@ json run(const Options& options) {
     json report = {{"version", DECONV_VERSION},
                    {"device", gpu.device.info().name},
                    {"driver", gpu.device.info().driver},
-                   {"peaks", {{"gflops", peaks.gflops}, {"gbytes", peaks.gbytes}}},
+                   {"peaks", {{"gflops", peaks.gflops}, {"gbytes", peaks.gbytes}, {"dispatch_us", peaks.dispatch_us}}},
                    {"networks", json::array()}};
     if (!options.as_json) {
-        std::printf("%s (%s)\npeaks: %.1f GFLOP/s in registers, %.1f GB/s copied\n", gpu.device.info().name.c_str(),
-                    gpu.device.info().driver.c_str(), peaks.gflops, peaks.gbytes);
+        std::printf("%s (%s)\npeaks: %.1f GFLOP/s in registers, %.1f GB/s copied; %.1f us a dispatch\n",
+                    gpu.device.info().name.c_str(), gpu.device.info().driver.c_str(), peaks.gflops, peaks.gbytes,
+                    peaks.dispatch_us);
     }
     const auto add = [&](const std::string& name, nn::Graph graph, const std::map<std::string, nn::Shape>& inputs,
                          const std::string& layer) {

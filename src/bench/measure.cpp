@@ -1,6 +1,7 @@
 #include "bench/measure.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <ctime>
@@ -71,12 +72,34 @@ Peaks measure_peaks(const gpu::Device& device, gpu::Pipelines& pipelines, gpu::S
 
     const std::uint64_t half = values.bytes() / 2;
     const gpu::Recording copy(device, pipelines,
-                              {{{}, {values.slice().part(0, half), values.slice().part(half, half)}, "peak"}}, uncut());
+                              {gpu::copy_step({values.slice().part(0, half), values.slice().part(half, half)}, "peak")},
+                              uncut());
     repeat(0.3, [&](bool counts) {
         const Clock::time_point begin = Clock::now();
         scheduler.wait(scheduler.submit(copy));
         if (counts) peaks.gbytes = std::max(peaks.gbytes, 2.0 * static_cast<double>(half) / (ms_since(begin) * 1e6));
     });
+
+    struct FillPush {
+        std::uint32_t items;
+        float value;
+    };
+    constexpr std::uint32_t items = 1024;
+    const gpu::Dispatch small = gpu::linear_dispatch(device.info(), "bench/fill", items, FillPush{items, 0},
+                                                     {gpu::out(values.slice().part(0, items * 4))}, "fill");
+    std::array<double, 2> many{};  // the difference leaves out what a submission takes
+    for (std::size_t i = 0; i < many.size(); ++i) {
+        const std::vector<gpu::Step> steps(i == 0 ? 10 : 110, gpu::Step{small, {}, "peak"});
+        const gpu::Recording recording(device, pipelines, steps, uncut());
+        std::vector<double> took;
+        repeat(0.2, [&](bool counts) {
+            const Clock::time_point begin = Clock::now();
+            scheduler.wait(scheduler.submit(recording));
+            if (counts) took.push_back(ms_since(begin));
+        });
+        many.at(i) = times_of(std::move(took)).median;
+    }
+    peaks.dispatch_us = std::max(0.0, (many[1] - many[0]) * 1000 / 100);
     return peaks;
 }
 

@@ -17,8 +17,9 @@ struct Times {
 Times times_of(std::vector<double> milliseconds);
 
 struct Peaks {
-    double gflops = 0;  // multiplications and additions in registers
-    double gbytes = 0;  // copied: bytes read and bytes written
+    double gflops = 0;       // multiplications and additions in registers
+    double gbytes = 0;       // copied: bytes read and bytes written
+    double dispatch_us = 0;  // from one small dispatch to the next that waits for it: what small networks are made of
 };
 Peaks measure_peaks(const gpu::Device& device, gpu::Pipelines& pipelines, gpu::Scheduler& scheduler);
 

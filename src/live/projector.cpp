@@ -63,10 +63,6 @@ gpu::Recording::Options first_guess(const gpu::Device& device) {
     return options;
 }
 
-gpu::Step copy_step(const gpu::Slice& from, const gpu::Slice& to, const char* stage) {
-    return {{}, {from, to}, stage};
-}
-
 }  // namespace
 
 Projector::Projector(const gpu::Device& device, gpu::Pipelines& pipelines, gpu::Scheduler& scheduler, nn::Model& model,
@@ -193,12 +189,12 @@ std::vector<gpu::Step> Projector::steps_of(const Slot& slot, Kind kind) {
     std::vector<gpu::Step> steps;
 
     if (tensor) {
-        steps.push_back(copy_step(up.part(0, input.bytes), input, "upload"));
+        steps.push_back(gpu::copy_step({up.part(0, input.bytes), input}, "upload"));
     } else {
-        steps.push_back(copy_step(up.part(0, camera.slice.bytes), camera.slice, "upload"));
+        steps.push_back(gpu::copy_step({up.part(0, camera.slice.bytes), camera.slice}, "upload"));
     }
-    steps.push_back(copy_step(up.part(request_at_, plan_.requests().bytes), plan_.requests(), "upload"));
-    steps.push_back(copy_step(up.part(viewing_at_, mapping_.viewing().bytes), mapping_.viewing(), "upload"));
+    steps.push_back(gpu::copy_step({up.part(request_at_, plan_.requests().bytes), plan_.requests()}, "upload"));
+    steps.push_back(gpu::copy_step({up.part(viewing_at_, mapping_.viewing().bytes), mapping_.viewing()}, "upload"));
     if (!tensor) {
         const image::Placement placement = image::place(options_.fit, width_, height_, input_width_, input_height_);
         steps.push_back(image::fit_step(device_.info(), camera, placement, options_.preprocessing, input, input_width_,
@@ -209,22 +205,23 @@ std::vector<gpu::Step> Projector::steps_of(const Slot& slot, Kind kind) {
 
     if (options_.publish && kind != Kind::aside) {
         // One stage of its own, so that a window never sees half of it.
-        if (!tensor) steps.push_back(copy_step(camera.slice, published_->camera.slice, "publish"));
-        steps.push_back(copy_step(mapping_.picture().slice, published_->projection.slice, "publish"));
+        if (!tensor) steps.push_back(gpu::copy_step({camera.slice, published_->camera.slice}, "publish"));
+        steps.push_back(gpu::copy_step({mapping_.picture().slice, published_->projection.slice}, "publish"));
         if (exhibit_) {
             exhibit_->add_steps(steps, published_->exhibit, up.part(exhibit_up_at_, exhibit_->upload_bytes()),
                                 down.part(exhibit_down_at_, exhibit_->readback_bytes()));
         }
     }
     if (options_.publish) {
-        steps.push_back(
-            copy_step(mapping_.picture().slice, down.part(projection_at_, mapping_.picture().slice.bytes), "display"));
+        steps.push_back(gpu::copy_step(
+            {mapping_.picture().slice, down.part(projection_at_, mapping_.picture().slice.bytes)}, "display"));
     }
-    steps.push_back(copy_step(plan_.selections(), down.part(selection_at_, plan_.selections().bytes), "display"));
-    steps.push_back(copy_step(plan_.peaks(), down.part(peaks_at_, plan_.peaks().bytes), "display"));
+    steps.push_back(
+        gpu::copy_step({plan_.selections(), down.part(selection_at_, plan_.selections().bytes)}, "display"));
+    steps.push_back(gpu::copy_step({plan_.peaks(), down.part(peaks_at_, plan_.peaks().bytes)}, "display"));
     if (scores_bytes_ > 0) {
         steps.push_back(
-            copy_step(plan_.tensor(classes_.tensor).slice, down.part(scores_at_, scores_bytes_), "display"));
+            gpu::copy_step({plan_.tensor(classes_.tensor).slice, down.part(scores_at_, scores_bytes_)}, "display"));
     }
     if (kind == Kind::with_view) add_view_steps(steps, down);
     return steps;
@@ -244,7 +241,7 @@ void Projector::add_view_steps(std::vector<gpu::Step>& steps, const gpu::Slice& 
     }
     steps.push_back(image::compose_step(device_.info(), mapping_.picture(), view,
                                         {left, 0, projection_width, view_height_}, image::background_colour));
-    steps.push_back(copy_step(view.slice, down.part(0, view.slice.bytes), "display"));
+    steps.push_back(gpu::copy_step({view.slice, down.part(0, view.slice.bytes)}, "display"));
 }
 
 void Projector::submit(const Picture& picture, const nn::Selection& selection, double seconds) {

@@ -62,6 +62,7 @@ class Emitter {
   public:
     virtual ~Emitter() = default;
     virtual void emit(gpu::Dispatch dispatch) = 0;
+    virtual void copy(const gpu::Copy& copy, const std::string& label) = 0;
     virtual const gpu::DeviceInfo& device() const = 0;
     /// A constant in the layout that a shader wants, packed and uploaded once and then kept: `data` (whose identity is
     /// the key, with `layout`) names it, `pack` makes it.

@@ -19,6 +19,9 @@ class StepEmitter : public Emitter {
     /// The stage of the steps that follow.
     void stage(std::string name) { stage_ = std::move(name); }
     void emit(gpu::Dispatch dispatch) override { steps_.push_back({std::move(dispatch), {}, stage_}); }
+    void copy(const gpu::Copy& copy, const std::string& label) override {
+        steps_.push_back(gpu::copy_step(copy, stage_, label));
+    }
     const gpu::DeviceInfo& device() const override { return model_.device().info(); }
     gpu::Slice constant(const HostTensor& data, const std::string& layout,
                         const std::function<std::vector<float>()>& pack) override {

@@ -21,6 +21,9 @@ class TrialEmitter : public Emitter {
         : device_(device), algorithm_(std::move(algorithm)), constants_(device) {}
 
     void emit(gpu::Dispatch dispatch) override { steps_.push_back({std::move(dispatch), {}, "trial"}); }
+    void copy(const gpu::Copy& copy, const std::string& label) override {
+        steps_.push_back(gpu::copy_step(copy, "trial", label));
+    }
     const gpu::DeviceInfo& device() const override { return device_.info(); }
     gpu::Slice constant(const HostTensor& data, const std::string& layout,
                         const std::function<std::vector<float>()>& pack) override {

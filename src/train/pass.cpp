@@ -305,14 +305,14 @@ class TrainingPass::Builder {
 
     void finish(Slot& slot, const std::vector<gpu::Step>& body) const {
         const auto upload = [&](std::uint64_t from, const gpu::Slice& to) {
-            slot.steps.push_back({{}, {slot.staging.slice().part(from, to.bytes), to}, "upload"});
+            slot.steps.push_back(gpu::copy_step({slot.staging.slice().part(from, to.bytes), to}, "upload"));
         };
         upload(0, forward(net_.inputs()[0]).slice);
         upload(pass_.labels_at_, labels_);
         upload(pass_.settings_at_, rates_);
         if (net_.inputs().size() > 1) upload(pass_.settings_at_ + 12, forward(net_.inputs()[1]).slice);
         slot.steps.insert(slot.steps.end(), body.begin(), body.end());
-        slot.steps.push_back({{}, {results_, slot.results.slice()}, "result"});
+        slot.steps.push_back(gpu::copy_step({results_, slot.results.slice()}, "result"));
     }
 
     void emit_forward(TrainingEmitter& emitter) const {

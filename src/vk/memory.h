@@ -69,6 +69,14 @@ class Arena {
     Buffer staging_;
 };
 
+/// A copy between buffers, in a recording: all of `from` to `to`, or, with rows, so many runs of `row_bytes`, which
+/// begin `from_step` and `to_step` bytes after one another.  Zeros are written where `from` is empty.
+struct Copy {
+    Slice from, to;  // all that is touched
+    std::uint32_t rows = 1;
+    std::uint64_t row_bytes = 0, from_step = 0, to_step = 0;
+};
+
 /// Copies a slice of device memory to the host, and waits: for tests and for what is read once.
 void download(const Device& device, const Slice& slice, std::span<std::byte> to);
 /// The reverse: host to device, and waits.

@@ -42,7 +42,21 @@ class Hazards {
 
 std::vector<Binding> bindings_of(const Step& step) {
     if (!step.dispatch.shader.empty() || step.dispatch.fft) return step.dispatch.bindings;
+    if (!step.copy.from) return {out(step.copy.to)};
     return {in(step.copy.from), out(step.copy.to)};
+}
+
+void record_copy(vk::CommandBuffer commands, const Copy& copy) {
+    if (!copy.from) {
+        commands.fillBuffer(copy.to.buffer, copy.to.offset, copy.to.bytes, 0);
+        return;
+    }
+    std::vector<vk::BufferCopy> rows;
+    for (std::uint32_t i = 0; i < copy.rows; ++i) {
+        rows.emplace_back(copy.from.offset + i * copy.from_step, copy.to.offset + i * copy.to_step,
+                          copy.rows > 1 ? copy.row_bytes : copy.from.bytes);
+    }
+    commands.copyBuffer(copy.from.buffer, copy.to.buffer, rows);
 }
 
 /// Boxes of the grid, cut along its longest dimension (then the next) into at least `parts`.
@@ -261,8 +275,7 @@ void Recording::record() {
             if (dispatch.fft) {
                 ffts_[piece.step]->record(commands);
             } else if (dispatch.shader.empty()) {
-                commands.copyBuffer(step.copy.from.buffer, step.copy.to.buffer,
-                                    vk::BufferCopy(step.copy.from.offset, step.copy.to.offset, step.copy.from.bytes));
+                record_copy(commands, step.copy);
             } else {
                 const Pipeline& pipeline = pipeline_of(dispatch);
                 commands.bindPipeline(vk::PipelineBindPoint::eCompute, pipeline.handle);

@@ -11,17 +11,20 @@
 
 namespace deconv::gpu {
 
-/// A copy between buffers, in a recording.
-struct Copy {
-    Slice from, to;
-};
-
 /// One step of a recording: a dispatch, or a copy where that has neither shader nor transform.
 struct Step {
     Dispatch dispatch;
     Copy copy;
     std::string stage;  // e.g. "forward": times are summed by stage
 };
+
+/// A step that copies.
+inline Step copy_step(const Copy& copy, std::string stage, std::string label = {}) {
+    Step step{{}, copy, std::move(stage)};
+    step.dispatch.label = std::move(label);
+    step.dispatch.bytes = static_cast<double>(copy.rows > 1 ? copy.rows * copy.row_bytes : copy.to.bytes) * 2;
+    return step;
+}
 
 /// What one segment took, from GPU timestamps (or the host's clock where the device has none).
 struct SegmentTime {

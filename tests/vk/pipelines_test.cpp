@@ -18,9 +18,9 @@ namespace fs = std::filesystem;
 
 const std::vector<vk::DescriptorType> one_buffer = {vk::DescriptorType::eStorageBuffer};
 
-/// The pipeline of nn/fill, for workgroups of `size`.
+/// The pipeline of bench/fill, for workgroups of `size`.
 const gpu::Pipeline& fill_pipeline(gpu::Pipelines& pipelines, std::uint32_t size = 16) {
-    return pipelines.get("nn/fill.one", {size}, one_buffer, 8);
+    return pipelines.get("bench/fill", {size}, one_buffer, 8);
 }
 
 class Cache : public ::testing::Test {

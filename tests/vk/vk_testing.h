@@ -32,7 +32,7 @@ inline gpu::Step fill(const gpu::Slice& to, float value, const std::string& stag
     };
     const auto items = static_cast<std::uint32_t>(to.bytes / 4);
     gpu::Dispatch dispatch =
-        gpu::linear_dispatch(engine().device.info(), "nn/fill.one", items, Push{items, value}, {gpu::out(to)}, "fill");
+        gpu::linear_dispatch(engine().device.info(), "bench/fill", items, Push{items, value}, {gpu::out(to)}, "fill");
     dispatch.flops = cost_ms * 1e6 * gpu::Recording::Options{}.gflops;
     return {std::move(dispatch), {}, stage};
 }

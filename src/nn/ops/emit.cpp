@@ -30,26 +30,21 @@ void emit_move(Emitter& emitter, const gpu::Slice& from, const gpu::Slice& to, c
 
 void emit_copy(Emitter& emitter, const gpu::Slice& from, const gpu::Slice& to, std::int64_t items, bool accumulate,
                const std::string& label) {
+    if (!accumulate) {
+        if (items > 0) emitter.copy({floats(from, 0, items), floats(to, 0, items)}, label);
+        return;
+    }
     for_slices(items, {4}, emitter.device().limits, [&](std::int64_t first, std::int64_t count) {
         Move move;
         move.size[3] = static_cast<std::uint32_t>(count);
         move.step_source[3] = move.step_destination[3] = 1;
-        move.accumulate = accumulate;
+        move.accumulate = true;
         emit_move(emitter, floats(from, first, count), floats(to, first, count), move, label);
     });
 }
 
-void emit_fill(Emitter& emitter, const gpu::Slice& to, std::int64_t items, float value, const std::string& label) {
-    struct Push {
-        std::uint32_t items;
-        float value;
-    };
-    for_slices(items, {4}, emitter.device().limits, [&](std::int64_t first, std::int64_t count) {
-        const bool four = count % 4 == 0;
-        const Push push{static_cast<std::uint32_t>(four ? count / 4 : count), value};
-        emitter.emit(linear_dispatch(emitter, four ? "nn/fill.four" : "nn/fill.one", push.items, push,
-                                     {gpu::out(floats(to, first, count))}, label));
-    });
+void emit_zeros(Emitter& emitter, const gpu::Slice& to, std::int64_t items, const std::string& label) {
+    if (items > 0) emitter.copy({{}, floats(to, 0, items)}, label);
 }
 
 Window read_window(const NodeContext& context, std::vector<std::int64_t> kernel) {

@@ -72,7 +72,7 @@ void emit_broadcast_reverse(Emitter& emitter, const ReverseArguments& arguments,
 /// `count` elements of a signal, from its element `first` on, across a Relu.  May run in place.
 void emit_rectifier(Emitter& emitter, const gpu::Slice& from, const gpu::Slice& to, std::int64_t count,
                     std::int64_t first, const Rectifier& rectifier, bool accumulate, const std::string& label);
-void emit_fill(Emitter& emitter, const gpu::Slice& to, std::int64_t items, float value, const std::string& label);
+void emit_zeros(Emitter& emitter, const gpu::Slice& to, std::int64_t items, const std::string& label);
 
 /// A box of up to four dimensions, moved by steps; see shaders/nn/move.comp.
 struct Move {

@@ -52,8 +52,13 @@ class MaxPoolOperator : public Operator {
         };
         // The copies share the switches, so a run is one or more whole copies.
         for_slices(arguments.output.copies, {planes * plane_.size() * 4, planes * output_plane_.size() * 4},
-                   emitter.device().limits,
-                   [&](std::int64_t first, std::int64_t count) { run(first * planes, count * planes); });
+                   emitter.device().limits, [&](std::int64_t first, std::int64_t count) {
+                       // Scattering meets each place again: large copies one by one, so that a cache keeps them.
+                       const bool large = emitter.device().type == gpu::DeviceType::cpu &&
+                                          planes * plane_.size() * 4 >= std::int64_t{1} << 20;
+                       const std::int64_t step = large ? 1 : count;
+                       for (std::int64_t i = 0; i < count; i += step) run((first + i) * planes, step * planes);
+                   });
     }
 
     Field field(int axis) const override {
@@ -77,7 +82,7 @@ class MaxPoolOperator : public Operator {
         const std::int64_t colours_y = colours(0, output_plane_.height);
         const std::int64_t colours_x = colours(1, output_plane_.width);
         const bool alone = colours_y * colours_x == 1 && !arguments.accumulate;
-        if (!arguments.accumulate) emit_fill(emitter, to, planes * plane_.size(), 0.0F, name_ + " unpool");
+        if (!arguments.accumulate) emit_zeros(emitter, to, planes * plane_.size(), name_ + " unpool");
         for (std::int64_t y = 0; y < colours_y; ++y) {
             for (std::int64_t x = 0; x < colours_x; ++x) {
                 const std::int64_t height = (output_plane_.height - y + colours_y - 1) / colours_y;
@@ -149,7 +154,7 @@ class MaxUnpoolOperator : public Operator {
     }
 
     void forward(Emitter& emitter, const ForwardArguments& arguments) const override {
-        emit_fill(emitter, arguments.outputs[0].slice, elements(arguments.outputs[0].shape), 0.0F, name_ + " clear");
+        emit_zeros(emitter, arguments.outputs[0].slice, elements(arguments.outputs[0].shape), name_ + " clear");
         const std::int64_t items = elements(arguments.inputs[0].shape);
         emit(emitter, "nn/unpool.forward", items, items, false,
              {gpu::in(arguments.inputs[0].slice), gpu::in_out(arguments.outputs[0].slice),

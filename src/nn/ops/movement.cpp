@@ -109,19 +109,26 @@ class ConcatOperator : public Operator {
         const auto run = static_cast<std::int32_t>(sizes_[i] * inner_);
         const auto row = static_cast<std::int32_t>(total_ * inner_);
         const auto start = static_cast<std::int32_t>(starts_[i] * inner_);
-        Move move;
-        move.size = {1, 1, static_cast<std::uint32_t>(outer), static_cast<std::uint32_t>(run)};
-        move.step_source = {0, 0, to_whole ? run : row, 1};
-        move.step_destination = {0, 0, to_whole ? row : run, 1};
-        move.accumulate = accumulate;
-        if (outer == 1 && start % 64 == 0) {
-            // One image: the part is a dense range of the whole, and binding just that lets the parts run at once.
-            const gpu::Slice range = floats(whole, start, run);
-            emit_move(emitter, to_whole ? part : range, to_whole ? range : part, move, name_);
+        if (!accumulate) {
+            const gpu::Slice rows = floats(whole, start, (outer - 1) * row + run);
+            const auto bytes = [](std::int32_t count) { return static_cast<std::uint64_t>(count) * 4; };
+            emitter.copy({to_whole ? part : rows, to_whole ? rows : part, static_cast<std::uint32_t>(outer), bytes(run),
+                          bytes(to_whole ? run : row), bytes(to_whole ? row : run)},
+                         name_);
             return;
         }
-        (to_whole ? move.first_destination : move.first_source) = start;
-        emit_move(emitter, to_whole ? part : whole, to_whole ? whole : part, move, name_);
+        Move move;  // on the way back
+        move.size = {1, 1, static_cast<std::uint32_t>(outer), static_cast<std::uint32_t>(run)};
+        move.step_source = {0, 0, row, 1};
+        move.step_destination = {0, 0, run, 1};
+        move.accumulate = true;
+        if (outer == 1 && start % 64 == 0) {
+            // One image: the part is a dense range of the whole, and binding just that lets the parts run at once.
+            emit_move(emitter, floats(whole, start, run), part, move, name_);
+            return;
+        }
+        move.first_source = start;
+        emit_move(emitter, whole, part, move, name_);
     }
 
     std::int64_t axis_ = 0, outer_ = 1, inner_ = 1, total_ = 0;
@@ -149,7 +156,7 @@ class BoxOperator : public Operator {
     void reverse(Emitter& emitter, const ReverseArguments& arguments) const override {
         const std::int64_t copies = arguments.result.copies;
         if (partial_ && !arguments.accumulate) {
-            emit_fill(emitter, arguments.result.slice, elements(input_) * copies, 0.0F, name_ + " clear");
+            emit_zeros(emitter, arguments.result.slice, elements(input_) * copies, name_ + " clear");
         }
         for_slices(copies, {elements(input_) * 4, elements(outputs_[0]) * 4}, emitter.device().limits,
                    [&](std::int64_t first, std::int64_t count) {
