@@ -24,7 +24,7 @@ using deconv::UsageError;
 using deconv::live::Options;
 
 constexpr std::int64_t demo_frames = 90;  // three seconds
-constexpr int demo_size = 96;             // of the default network's input
+constexpr int default_size = 128;         // of the default network's input
 
 const char* const description =
     "Shows what a convolutional network sees: the activity of a layer's channel, carried back to the pixels that\n"
@@ -148,9 +148,10 @@ void choose_defaults(Options& options, bool window, bool headless_asked) {
             "deconv-live.mkv\n",
             stderr);
     }
-    if (options.input == "demo" && options.model.empty() && !options.input_width) {
-        // The default network was trained on tiny pictures, but runs at any size: the scene deserves more.
-        options.input_width = options.input_height = demo_size;
+    const bool tensor = std::filesystem::path(options.input).extension() == ".npy";
+    if (options.model.empty() && !options.input_width && !tensor) {
+        // The default network was trained on tiny pictures, but runs at any size: the world deserves more.
+        options.input_width = options.input_height = default_size;
     }
     if (options.input == "demo" && options.frames == 0 && !window) options.frames = demo_frames;
 }

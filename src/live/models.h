@@ -24,7 +24,7 @@ struct ListedModel {
 std::vector<ListedModel> list_models();
 
 /// The name of the network that is used where none is asked for.
-inline constexpr const char* default_model = "cifar10";
+inline constexpr const char* default_model = "tiny-imagenet";
 
 /// A name of list_models(), or a path to an ONNX file.  Throws Error with the names there are, or with how to fetch it.
 std::string find_model(const std::string& name_or_path);

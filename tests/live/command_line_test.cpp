@@ -75,15 +75,15 @@ TEST(Lists, DevicesAsTableAndJson) {
 }
 
 TEST(Lists, ModelsAsTableAndJson) {
-    EXPECT_CONTAINS(run_well({"--list-models"}).out, "cifar10 (default)");
+    EXPECT_CONTAINS(run_well({"--list-models"}).out, "tiny-imagenet (default)");
     const Json json = run_json({"--list-models"});
     bool found = false;
     for (const Json& model : json.at("models")) {
-        if (model.at("name") != "cifar10") continue;
+        if (model.at("name") != "tiny-imagenet") continue;
         found = true;
         EXPECT_TRUE(model.at("default").get<bool>());
-        EXPECT_EQ(model.at("classes"), 10);
-        EXPECT_EQ(model.at("input"), (Json{32, 32}));
+        EXPECT_EQ(model.at("classes"), 200);
+        EXPECT_EQ(model.at("input"), (Json{64, 64}));
         EXPECT_TRUE(std::filesystem::exists(model.at("path").get<std::string>()));
     }
     EXPECT_TRUE(found);
@@ -103,7 +103,7 @@ TEST(Lists, LayersOfTheBundledNetwork) {
         EXPECT_CONTAINS(outcome.out.substr(0, 400), word);
     }
     const Json json = run_json({"--list-layers"});
-    EXPECT_EQ(json.at("model"), "cifar10");
+    EXPECT_EQ(json.at("model"), "tiny-imagenet");
     const Json& layers = json.at("layers");
     bool stages_over = false;
     int defaults = 0;
@@ -116,12 +116,12 @@ TEST(Lists, LayersOfTheBundledNetwork) {
         defaults += layers[i].at("default").get<bool>() ? 1 : 0;
     }
     EXPECT_EQ(defaults, 1);
-    // The first stage is a 3×3 convolution with its rectifier.
-    EXPECT_EQ(layers[0].at("receptive_field").at("size"), (Json{3, 3}));
-    EXPECT_EQ(layers[0].at("receptive_field").at("stride"), (Json{1, 1}));
-    EXPECT_EQ(layers[0].at("receptive_field").at("offset"), (Json{-1, -1}));
-    EXPECT_EQ(layers[0].at("shape"), (Json{1, 32, 32, 32}));
-    EXPECT_EQ(layers[0].at("parameters"), 896);
+    // The first stage is a 5×5 convolution with stride 2 and its rectifier.
+    EXPECT_EQ(layers[0].at("receptive_field").at("size"), (Json{5, 5}));
+    EXPECT_EQ(layers[0].at("receptive_field").at("stride"), (Json{2, 2}));
+    EXPECT_EQ(layers[0].at("receptive_field").at("offset"), (Json{-2, -2}));
+    EXPECT_EQ(layers[0].at("shape"), (Json{1, 48, 32, 32}));
+    EXPECT_EQ(layers[0].at("parameters"), 3648);
 }
 
 TEST(Lists, LayersFollowTheSize) {

@@ -53,7 +53,7 @@ TEST_F(Headless, JsonHasItsKeysAndNothingElseIsOnStandardOutput) {
 
 TEST_F(Headless, TheBundledNetworkSeesTheDemo) {
     const Json json = run_json({"--input", "demo", "--frames", "2", "--snapshot", folder_ / "demo.png"});
-    EXPECT_EQ(json.at("model"), "cifar10");
+    EXPECT_EQ(json.at("model"), "tiny-imagenet");
     ASSERT_EQ(json.at("predictions").size(), 5U);
     double sum = 0;
     for (const Json& prediction : json.at("predictions")) sum += prediction.at("probability").get<double>();
