@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/sha256.h"
 #include "live/catalogue.h"
+#include "nn/constant_folding.h"
 #include "nn/random_weights.h"
 
 namespace deconv::live {
@@ -81,6 +82,7 @@ ModelFile read_model(const std::string& name_or_path) {
         check_fetched(file.path, file.sha256);
     }
     file.graph = nn::import_onnx(file.path);
+    nn::fold_constants(file.graph);
     file.sidecar = nn::read_sidecar(file.path);
     if (file.graph.inputs.size() > 1) {
         throw Error(file.path + ": the model has " + std::to_string(file.graph.inputs.size()) +

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <numeric>
+#include <set>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -436,6 +437,34 @@ std::optional<std::vector<HostTensor>> fold(const Node& node, int opset, const s
     return std::vector<HostTensor>{found->second({node, opset, inputs})};
 } catch (const Error& error) {
     throw Error("node '" + node.name + "' (" + node.op + "): " + error.what());
+}
+
+void fold_constants(Graph& graph) {
+    std::vector<Node> rest;
+    for (Node& node : graph.nodes) {
+        std::vector<const HostTensor*> inputs;
+        std::vector<std::optional<Shape>> shapes;
+        for (const std::string& name : node.inputs) {
+            const auto constant = graph.constants.find(name);
+            inputs.push_back(constant == graph.constants.end() ? nullptr : &constant->second);
+            shapes.push_back(inputs.back() == nullptr ? std::nullopt : std::optional(constant->second.shape));
+        }
+        const bool constant = !inputs.empty() && std::none_of(inputs.begin(), inputs.end(),
+                                                              [](const HostTensor* input) { return input == nullptr; });
+        std::optional<std::vector<HostTensor>> folded;
+        if (constant) folded = fold(node, graph.opset, inputs, shapes);
+        if (!folded) {
+            rest.push_back(std::move(node));
+            continue;
+        }
+        for (std::size_t i = 0; i < node.outputs.size() && i < folded->size(); ++i) {
+            graph.constants[node.outputs[i]] = std::move((*folded)[i]);
+        }
+    }
+    graph.nodes = std::move(rest);
+    std::set<std::string> read(graph.outputs.begin(), graph.outputs.end());
+    for (const Node& node : graph.nodes) read.insert(node.inputs.begin(), node.inputs.end());
+    std::erase_if(graph.constants, [&](const auto& constant) { return read.count(constant.first) == 0; });
 }
 
 }  // namespace deconv::nn

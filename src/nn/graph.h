@@ -60,7 +60,7 @@ struct Graph {
 };
 
 /// Reads an ONNX file (opsets 7 to 17).  Half and double precision weights become float32, constant Cast is left to
-/// Network.  Weights in external files are read only from the model's own folder.
+/// Network, or to fold_constants().  Weights in external files are read only from the model's own folder.
 /// Throws Error for a file that is missing, empty, damaged, or uses what is not supported (naming node and operator).
 Graph import_onnx(const std::string& path);
 /// The same from a serialized ModelProto in memory; `where` names it in messages, `folder` holds external weights.

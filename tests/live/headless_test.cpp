@@ -68,6 +68,16 @@ TEST_F(Headless, TheBundledNetworkSeesTheDemo) {
     EXPECT_GT(deviation[0] + deviation[1] + deviation[2], 3);
 }
 
+TEST_F(Headless, RandomWeightsChangeTheBundledNetworkWhoseWeightsAreHalfPrecision) {
+    std::vector<Json> predictions;
+    for (const char* layers : {"0", "1", "5"}) {
+        predictions.push_back(
+            run_json({"--input", "demo", "--frames", "1", "--random-layers", layers}).at("predictions"));
+    }
+    EXPECT_NE(predictions[0], predictions[1]);
+    EXPECT_NE(predictions[1], predictions[2]);
+}
+
 TEST_F(Headless, AnImageAndItsSnapshot) {
     const cv::Mat picture = quarters(320, 240);
     const std::string input = write_picture(folder_, "quarters.png", picture);

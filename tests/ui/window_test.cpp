@@ -121,7 +121,8 @@ TEST_F(WindowTest, EveryViewIsDrawn) {
 
 TEST_F(WindowTest, ClicksAndKeysChooseWhatTheHeadlessProgramProjectsToo) {
     const std::string picture = still("still.png", 3);
-    Program program({"--input", picture, "--size", std::to_string(side), "--layer", "relu3_1", "--channel", "5"},
+    Program program({"--input", picture, "--model", "cifar10", "--size", std::to_string(side), "--layer", "relu3_1",
+                     "--channel", "5"},
                     place_);
     ASSERT_TRUE(eventually([&] { return shows_pictures(); })) << program.said();
     ::sleep(2);
@@ -176,7 +177,7 @@ TEST_F(WindowTest, ClicksAndKeysChooseWhatTheHeadlessProgramProjectsToo) {
 
 TEST_F(WindowTest, RandomWeightsChangeThePictureAndComeBack) {
     const std::string picture = still("still.png", 3);
-    Program program({"--input", picture, "--size", "64", "--layer", "relu2_2", "--channel", "5"}, place_);
+    Program program({"--input", picture, "--size", "64", "--layer", "relu4_1", "--channel", "5"}, place_);
     ASSERT_TRUE(eventually([&] { return shows_pictures(); })) << program.said();
     ::sleep(1);
     const cv::Mat learned = cv::imread(snapshot().second);
