@@ -82,7 +82,7 @@ class Hand {
         if (key == "x") max_ = true;
         if (key == "o") one_ = !one_;
         if (key == "r") next(rule_, 3);
-        if (key == "z") step(random_, 1, 8);
+        if (key == "z") step(random_, 1, 9);
         if (key == "u") random_ = 0;
         if (key == "d") next(display_, 5);
         if (key == "e") next(fit_, 3);
@@ -176,8 +176,8 @@ class Hand {
     }
     /// Of the bundled network: its stages.
     static const std::vector<std::string>& layers() {
-        static const std::vector<std::string> all{"relu1_1", "relu1_2", "pool1", "relu2_1", "relu2_2", "pool2",
-                                                  "relu3_1", "relu3_2", "pool3", "average", "fc"};
+        static const std::vector<std::string> all{"relu1_1", "pool1", "relu2_1", "relu2_2", "pool2",   "relu3_1",
+                                                  "relu3_2", "pool3", "relu4_1", "relu4_2", "average", "fc"};
         return all;
     }
     static const std::array<const char*, 3>& rules() {
@@ -194,7 +194,7 @@ class Hand {
     }
 
     // Places in the lists above, and in the window's own.
-    int view_ = 0, blend_ = 0, record_ = 1, size_ = 2, layer_ = 5, rule_ = 0, display_ = 0, fit_ = 0;
+    int view_ = 0, blend_ = 0, record_ = 1, size_ = 3, layer_ = 6, rule_ = 0, display_ = 0, fit_ = 0;
     int random_ = 0;  // layers
     bool all_ = false, max_ = false, one_ = false;
     float gain_ = 1, gamma_ = 1, opacity_ = 0.85F;
