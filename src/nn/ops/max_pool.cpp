@@ -53,10 +53,14 @@ class MaxPoolOperator : public Operator {
         // The copies share the switches, so a run is one or more whole copies.
         for_slices(arguments.output.copies, {planes * plane_.size() * 4, planes * output_plane_.size() * 4},
                    emitter.device().limits, [&](std::int64_t first, std::int64_t count) {
-                       // Scattering meets each place again: large copies one by one, so that a cache keeps them.
-                       const bool large = emitter.device().type == gpu::DeviceType::cpu &&
-                                          planes * plane_.size() * 4 >= std::int64_t{1} << 20;
-                       const std::int64_t step = large ? 1 : count;
+                       // Scattering meets each place again: large copies one by one, so that a cache keeps them,
+                       // where each may be bound.
+                       const auto alignment = static_cast<std::int64_t>(emitter.device().limits.storage_alignment);
+                       const bool alone = emitter.device().type == gpu::DeviceType::cpu &&
+                                          planes * plane_.size() * 4 >= std::int64_t{1} << 20 &&
+                                          planes * plane_.size() * 4 % alignment == 0 &&
+                                          planes * output_plane_.size() * 4 % alignment == 0;
+                       const std::int64_t step = alone ? 1 : count;
                        for (std::int64_t i = 0; i < count; i += step) run((first + i) * planes, step * planes);
                    });
     }
