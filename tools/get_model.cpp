@@ -1,6 +1,4 @@
 // deconv-get-model: fetches the published networks of the catalogue.  The command line.
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
@@ -10,10 +8,14 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/progress_line.h"
 #include "live/catalogue.h"
 
 namespace {
 
+using deconv::duration;
+using deconv::progress_bar;
+using deconv::ProgressLine;
 using deconv::UsageError;
 using deconv::live::CatalogueEntry;
 using deconv::live::FetchOptions;
@@ -50,58 +52,38 @@ double as_double(std::uint64_t bytes) {
     return static_cast<double>(bytes);
 }
 
-/// Progress on standard error: one line that is drawn over on a terminal, otherwise a line every few seconds.
-class ProgressLine {
+/// How far a download is: drawn over on a terminal, otherwise a line every few seconds, for logs.
+class DownloadLine {
   public:
-    explicit ProgressLine(std::string name) : name_(std::move(name)), terminal_(::isatty(STDERR_FILENO) == 1) {}
+    explicit DownloadLine(std::string name) : name_(std::move(name)) {}
 
     void show(const DownloadProgress& progress) {
+        if (line_.on_terminal()) return line_.show(text_of(progress));
         const auto now = std::chrono::steady_clock::now();
         constexpr std::chrono::seconds line_every{5};
-        if (!terminal_ && now - last_ < line_every) return;
+        if (now - last_ < line_every) return;
         last_ = now;
-        const std::string text = text_of(progress);
-        if (terminal_) {
-            std::fprintf(stderr, "\r%s\033[K", text.c_str());
-        } else if (progress.done > 0) {
-            std::fprintf(stderr, "%s\n", text.c_str());
-        }
-        drawn_ = true;
-        std::fflush(stderr);
+        if (progress.done > 0) line_.say(text_of(progress));
     }
-    /// Takes the line away, for what is said next.
-    void clear() {
-        if (terminal_ && drawn_) std::fputs("\r\033[K", stderr);
-        drawn_ = false;
-    }
+    void clear() { line_.clear(); }
 
   private:
     std::string text_of(const DownloadProgress& progress) const {
         const double part = progress.total > 0 ? as_double(progress.done) / as_double(progress.total) : 0.0;
-        std::string text = name_ + "  ";
-        if (terminal_) {
-            constexpr std::size_t width = 24;
-            const auto filled = std::min(width, static_cast<std::size_t>(part * width));
-            text += "[" + std::string(filled, '#') + std::string(width - filled, '-') + "]  ";
-        }
-        char number[80];
-        std::snprintf(number, sizeof number, "%3.0f %%", 100.0 * part);
-        text += number;
+        char percent[20];
+        std::snprintf(percent, sizeof percent, "%3.0f %%", 100.0 * part);
+        std::string text = name_ + "  " + (line_.on_terminal() ? progress_bar(part) + "  " : "") + percent;
         if (progress.verifying) return text + "  checking its SHA-256";
         text += "  " + format_bytes(as_double(progress.done)) + " of " + format_bytes(as_double(progress.total));
         if (progress.rate > 0.0) {
-            const double left = as_double(progress.total - progress.done) / progress.rate;
-            text += "  " + format_bytes(progress.rate) + "/s  ";
-            std::snprintf(number, sizeof number, left < 90.0 ? "%.0f s left" : "%.0f min left",
-                          left < 90.0 ? left : left / 60.0);
-            text += number;
+            text += "  " + format_bytes(progress.rate) + "/s  " +
+                    duration(as_double(progress.total - progress.done) / progress.rate) + " left";
         }
         return text;
     }
 
     std::string name_;
-    bool terminal_;
-    bool drawn_ = false;
+    ProgressLine line_;
     std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
@@ -136,7 +118,7 @@ std::vector<CatalogueEntry> choose(const std::vector<CatalogueEntry>& catalogue,
 
 /// Fetches one and says what came of it.  False where the person stopped it.
 bool fetch_one(const CatalogueEntry& entry, const FetchOptions& options) {
-    ProgressLine line(entry.name);
+    DownloadLine line(entry.name);
     FetchResult result;
     try {
         result = deconv::live::fetch(entry, options, [&](const DownloadProgress& progress) {

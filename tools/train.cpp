@@ -1,6 +1,4 @@
 // deconv-train: trains a network on labelled pictures, and tells how good one is.
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <atomic>
 #include <chrono>
@@ -11,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/progress_line.h"
 #include "base/whole_file.h"
 #include "nn/sidecar.h"
 #include "train/architecture.h"
@@ -35,46 +34,15 @@ struct Options {
     TrainingOptions training;
 };
 
-/// One line on standard error: redrawn in place on a terminal, else only what closes an epoch.
-class Line {
-  public:
-    void show(const std::string& text) {
-        if (!terminal_) return;
-        std::fprintf(stderr, "\r%s\033[K", text.c_str());
-        drawn_ = true;
-    }
-    void say(const std::string& text) {
-        if (drawn_) std::fputs("\r\033[K", stderr);
-        drawn_ = false;
-        std::fprintf(stderr, "%s\n", text.c_str());
-    }
-
-  private:
-    bool terminal_ = ::isatty(STDERR_FILENO) != 0;
-    bool drawn_ = false;
-};
-
 std::string format(const char* text, auto... values) {
     char line[256];
     std::snprintf(line, sizeof line, text, values...);
     return line;
 }
 
-std::string duration(double seconds) {
-    if (seconds < 90) return format("%.0f s", seconds);
-    if (seconds < 5400) return format("%.0f min", seconds / 60);
-    return format("%.1f h", seconds / 3600);
-}
-
-std::string bar(double part) {
-    constexpr std::size_t width = 20;
-    const auto filled = std::min(width, static_cast<std::size_t>(part * width));
-    return "[" + std::string(filled, '#') + std::string(width - filled, '-') + "]";
-}
-
 std::string text_of(const Standing& s) {
     return format("epoch %lld/%lld  ", static_cast<long long>(s.epoch), static_cast<long long>(s.epochs)) +
-           bar(static_cast<double>(s.step) / static_cast<double>(s.steps)) +
+           progress_bar(static_cast<double>(s.step) / static_cast<double>(s.steps)) +
            format("  loss %.4f  accuracy %.4f  %.0f images/s  ", s.loss, s.accuracy, s.images_per_second) +
            duration(s.seconds_left) + " left";
 }
@@ -97,10 +65,10 @@ json to_json(const EpochResult& r) {
             {"seconds", r.seconds}};
 }
 
-DataSet read(const Options& options, Line& line) {
+DataSet read(const Options& options, ProgressLine& line) {
     DataSet data = read_data_set(options.data, options.size, [&](std::size_t done, std::size_t all) {
         if (stop_requested) throw Error("stopped");
-        line.show(options.data + "  " + bar(static_cast<double>(done) / static_cast<double>(all)) +
+        line.show(options.data + "  " + progress_bar(static_cast<double>(done) / static_cast<double>(all)) +
                   format("  %zu of %zu pictures", done, all));
     });
     line.say(data.name + " (" + data.format + "): " + std::to_string(data.train.count()) + " pictures to train on, " +
@@ -110,7 +78,7 @@ DataSet read(const Options& options, Line& line) {
     return data;
 }
 
-int evaluate_file(const Options& options, const gpu::Device& device, gpu::Pipelines& pipelines, Line& line) {
+int evaluate_file(const Options& options, const gpu::Device& device, gpu::Pipelines& pipelines, ProgressLine& line) {
     const nn::Graph graph = nn::import_onnx(options.evaluate);
     const nn::Sidecar sidecar = nn::read_sidecar(options.evaluate);
     Options sized = options;
@@ -127,12 +95,12 @@ int evaluate_file(const Options& options, const gpu::Device& device, gpu::Pipeli
         normalisation.std.at(c) = sidecar.std.at(c) / sidecar.range;
     }
     const auto begin = std::chrono::steady_clock::now();
-    const Score score =
-        evaluate(device, pipelines, graph, data.test, normalisation, data.classes.size(), options.training.batch,
-                 [&](std::size_t done) {
-                     line.show("testing  " + bar(static_cast<double>(done) / static_cast<double>(data.test.count())));
-                     return !stop_requested;
-                 });
+    const Score score = evaluate(
+        device, pipelines, graph, data.test, normalisation, data.classes.size(), options.training.batch,
+        [&](std::size_t done) {
+            line.show("testing  " + progress_bar(static_cast<double>(done) / static_cast<double>(data.test.count())));
+            return !stop_requested;
+        });
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     line.say(options.evaluate +
              format(": loss %.4f, accuracy %.4f, top 5 %.4f, on %zu pictures, in ", score.loss, score.accuracy,
@@ -147,7 +115,7 @@ int evaluate_file(const Options& options, const gpu::Device& device, gpu::Pipeli
     return stop_requested ? 1 : 0;
 }
 
-int train_network(const Options& options, const gpu::Device& device, gpu::Pipelines& pipelines, Line& line) {
+int train_network(const Options& options, const gpu::Device& device, gpu::Pipelines& pipelines, ProgressLine& line) {
     const std::filesystem::path out(options.training.out);
     if (out.extension() != ".onnx") throw UsageError("--out must end in .onnx: " + options.training.out);
     check_writable_file(options.training.out);
@@ -158,15 +126,15 @@ int train_network(const Options& options, const gpu::Device& device, gpu::Pipeli
         throw Error(own + " is there already: go on from it with --resume " + own + ", or move it away");
     }
     const DataSet data = read(options, line);
-    Trainer trainer(device, pipelines, data, options.training);
-    if (from) trainer.resume(*from);
+    if (options.training.tune && !from) line.show("measuring algorithms");
+    Trainer trainer(device, pipelines, data, options.training, from ? &*from : nullptr);
     line.say(options.training.architecture + ": " + std::to_string(trainer.parameters()) + " parameters, on " +
              device.info().name);
     Trainer::Watch watch;
     watch.stop = &stop_requested;
     watch.step = [&](const Standing& standing) { line.show(text_of(standing)); };
     watch.test = [&](std::size_t done, std::size_t all) {
-        line.show("testing  " + bar(static_cast<double>(done) / static_cast<double>(all)));
+        line.show("testing  " + progress_bar(static_cast<double>(done) / static_cast<double>(all)));
     };
     watch.epoch = [&](const EpochResult& result) { line.say(text_of(result, options.training.epochs)); };
     const bool done = trainer.run(watch);
@@ -225,6 +193,9 @@ int run(int argc, char** argv) {
         ->check(CLI::Range(4, 1024));
     app.add_option("--seed", t.seed, "of weights, shuffling and augmentation")->capture_default_str();
     app.add_flag("--half", t.half, "write weights in half precision");
+    app.add_flag("--tune", t.tune,
+                 "first measure which algorithm runs each convolution fastest on this device; the checkpoint keeps "
+                 "the choices, for algorithms round differently");
     app.add_option("--resume", options.resume, "go on from NAME.checkpoint, with the same options");
     app.add_option("--evaluate", options.evaluate,
                    "do not train: tell how good that ONNX network is on the test pictures");
@@ -257,7 +228,7 @@ int run(int argc, char** argv) {
     }
     std::signal(SIGINT, on_signal);
     std::signal(SIGTERM, on_signal);
-    Line line;
+    ProgressLine line;
     const gpu::Device device({options.device, options.minimum_limits, false, {}, {}});
     gpu::Pipelines pipelines(device);
     const int status = options.evaluate.empty() ? train_network(options, device, pipelines, line)

@@ -1,7 +1,5 @@
 #include "live/headless.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -10,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/npy.h"
+#include "base/progress_line.h"
 #include "base/ring.h"
 #include "base/trace.h"
 #include "live/feed.h"
@@ -36,40 +35,28 @@ const char* to_string(nn::Rule rule) {
     return rule == nn::Rule::deconv ? "deconv" : (rule == nn::Rule::guided ? "guided" : "gradient");
 }
 
-/// A line that is written over while work goes on, only where a person watches.
-class Progress {
+/// How far the frames are, five times a second.
+class FrameLine {
   public:
-    explicit Progress(std::optional<std::int64_t> total) : total_(total), shown_(::isatty(STDERR_FILENO) != 0) {}
-    ~Progress() {
-        if (dirty_) std::fputs("\r\033[K", stderr);
-    }
-    Progress(const Progress&) = delete;
-    Progress& operator=(const Progress&) = delete;
+    explicit FrameLine(std::optional<std::int64_t> total) : total_(total) {}
 
     void frame(std::int64_t done) {
-        if (!shown_ || ms_since(last_) < 200) return;
+        if (!line_.on_terminal() || ms_since(last_) < 200) return;
         last_ = Clock::now();
         const double seconds = ms_since(begin_) / 1000;
         const double fps = seconds > 0 ? static_cast<double>(done) / seconds : 0;
-        if (total_ && *total_ > 0) {
-            constexpr int width = 30;
-            const int filled = static_cast<int>(std::min<std::int64_t>(width, done * width / *total_));
-            const double left = fps > 0 ? static_cast<double>(*total_ - done) / fps : 0;
-            std::fprintf(stderr, "\r\033[K[%s%s] frame %lld of %lld, %.1f a second, %.0f s left",
-                         std::string(static_cast<std::size_t>(filled), '#').c_str(),
-                         std::string(static_cast<std::size_t>(width - filled), '.').c_str(),
-                         static_cast<long long>(done), static_cast<long long>(*total_), fps, left);
-        } else {
-            std::fprintf(stderr, "\r\033[Kframe %lld, %.1f a second (Ctrl-C finishes)", static_cast<long long>(done),
-                         fps);
-        }
-        dirty_ = true;
+        char text[80];
+        std::snprintf(text, sizeof text, ", %.1f a second", fps);
+        const std::string frame = "frame " + std::to_string(done);
+        if (!total_ || *total_ <= 0) return line_.show(frame + text + " (Ctrl-C finishes)");
+        const auto all = static_cast<double>(*total_);
+        line_.show(progress_bar(static_cast<double>(done) / all) + "  " + frame + " of " + std::to_string(*total_) +
+                   text + (fps > 0 ? ", " + duration((all - static_cast<double>(done)) / fps) + " left" : ""));
     }
 
   private:
     std::optional<std::int64_t> total_;
-    bool shown_;
-    bool dirty_ = false;
+    ProgressLine line_;
     Clock::time_point begin_ = Clock::now();
     Clock::time_point last_ = begin_;
 };
@@ -171,7 +158,7 @@ class HeadlessRun {
         live_ = source->live();
         begin_recording(source->fps());
         FrameFeed feed(std::move(source));
-        Progress progress(total);
+        FrameLine progress(total);
         while (stop_requested == 0 && (options_.frames == 0 || report_.frames_in < options_.frames)) {
             const std::shared_ptr<const FedFrame> fed = feed.next(stop_requested);
             if (!fed) break;

@@ -20,8 +20,8 @@ namespace deconv::nn {
 std::optional<std::vector<HostTensor>> fold(const Node& node, int opset, const std::vector<const HostTensor*>& inputs,
                                             const std::vector<std::optional<Shape>>& input_shapes);
 
-/// Takes out of a graph every node that reads constants only (the Cast behind half-precision weights), and the constants
-/// that nobody reads any more.  Then weights are constants that Networks of several sizes share.
+/// Takes out of a graph every node that reads constants only (the Cast behind half-precision weights), and the
+/// constants that nobody reads any more.  Then weights are constants that Networks of several sizes share.
 void fold_constants(Graph& graph);
 
 }  // namespace deconv::nn

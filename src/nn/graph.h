@@ -21,6 +21,7 @@ class Attributes {
 
     void set(std::string name, Value value) { values_.insert_or_assign(std::move(name), std::move(value)); }
     bool has(std::string_view name) const { return values_.find(name) != values_.end(); }
+    const std::map<std::string, Value, std::less<>>& all() const { return values_; }
 
     /// The attribute, or the fallback where the node has none.  A value of another type throws Error.
     std::int64_t integer(std::string_view name, std::int64_t fallback) const;

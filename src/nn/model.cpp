@@ -2,19 +2,40 @@
 
 namespace deconv::nn {
 
-ConstantStore::ConstantStore(const gpu::Device& device) : arena_(device) {
+namespace {
+
+constexpr std::uint64_t small_bytes = std::uint64_t{64} << 10;  // devices allow some thousand buffers
+
+}  // namespace
+
+ConstantStore::ConstantStore(const gpu::Device& device) : device_(device), arena_(device, 8 * small_bytes) {
     unused_ = arena_.allocate(256);
 }
 
 gpu::Slice ConstantStore::get(const HostTensor& data, const std::string& layout,
-                              const std::function<std::vector<float>()>& pack) {
+                              const std::function<std::vector<float>()>& pack, KeptConstants& keep) {
     const std::lock_guard lock(mutex_);
-    const std::pair<const void*, std::string> key(data.floats.get(), layout);
-    if (const auto it = kept_.find(key); it != kept_.end()) return it->second.slice;
-    const std::vector<float> packed = pack();
-    const gpu::Slice slice = arena_.upload(std::as_bytes(std::span(packed)));
-    kept_[key] = {data.floats, slice};
-    return slice;
+    std::weak_ptr<const Constant>& known = known_[{data.floats.get(), layout}];
+    std::shared_ptr<const Constant> constant = known.lock();
+    if (!constant) {
+        const std::vector<float> packed = pack();
+        const auto bytes = std::as_bytes(std::span(packed));
+        auto fresh = std::make_shared<Constant>();
+        fresh->data = data.floats;
+        if (bytes.size() <= small_bytes) {
+            fresh->slice = arena_.upload(bytes);
+            small_.push_back(fresh);
+        } else {
+            fresh->buffer = gpu::Buffer(device_, bytes.size(), gpu::MemoryUse::device);
+            fresh->buffer.fill(device_, bytes);
+            fresh->slice = fresh->buffer.slice();
+        }
+        constant = fresh;
+        known = fresh;
+        std::erase_if(known_, [](const auto& entry) { return entry.second.expired(); });
+    }
+    keep.push_back(constant);
+    return constant->slice;
 }
 
 std::string AlgorithmChoices::get(const std::string& task) const {
@@ -36,7 +57,11 @@ void AlgorithmChoices::force(const std::string& algorithm) {
 
 std::uint64_t ConstantStore::bytes() const {
     const std::lock_guard lock(mutex_);
-    return arena_.bytes();
+    std::uint64_t bytes = arena_.bytes();
+    for (const auto& [name, known] : known_) {
+        if (const auto constant = known.lock()) bytes += constant->buffer.bytes();
+    }
+    return bytes;
 }
 
 }  // namespace deconv::nn

@@ -12,23 +12,32 @@
 
 namespace deconv::nn {
 
-/// Constants in device memory, each uploaded once in each layout that is asked for.  Several threads may ask.
+/// A constant in device memory, for as long as somebody has it.
+struct Constant {
+    std::shared_ptr<const std::vector<float>> data;  // its address names it: no other may take that
+    gpu::Buffer buffer;                              // of a large one; small ones share the store's memory
+    gpu::Slice slice;
+};
+using KeptConstants = std::vector<std::shared_ptr<const Constant>>;
+
+/// Constants in device memory, each there once in each layout that is asked for.  A large one goes with the last that
+/// keeps it, for layers, rules and sizes want different layouts.  Several threads may ask.
 class ConstantStore {
   public:
     explicit ConstantStore(const gpu::Device& device);
-    gpu::Slice get(const HostTensor& data, const std::string& layout, const std::function<std::vector<float>()>& pack);
+    /// Adds it to `keep`.
+    gpu::Slice get(const HostTensor& data, const std::string& layout, const std::function<std::vector<float>()>& pack,
+                   KeptConstants& keep);
     gpu::Slice unused() const { return unused_; }
     std::uint64_t bytes() const;
 
   private:
-    struct Kept {
-        std::shared_ptr<const std::vector<float>> data;  // keeps the key's address from being used again
-        gpu::Slice slice;
-    };
+    const gpu::Device& device_;
     mutable std::mutex mutex_;
-    gpu::Arena arena_;
+    gpu::Arena arena_;  // of small ones
     gpu::Slice unused_;
-    std::map<std::pair<const void*, std::string>, Kept> kept_;
+    std::map<std::pair<const void*, std::string>, std::weak_ptr<const Constant>> known_;
+    KeptConstants small_;
 };
 
 /// Which algorithm runs which task (describe() of ops/convolution.h); what is not there is left to the device's

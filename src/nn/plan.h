@@ -65,7 +65,7 @@ class Plan {
     /// the middle of the network), while other paths lead on.
     const std::vector<std::string>& warnings() const { return warnings_; }
 
-    /// Bytes of activations and signals; constants are the model's.
+    /// Bytes of activations and signals; constants are shared by the plans of a model.
     std::uint64_t memory_bytes() const;
 
   private:
@@ -74,6 +74,7 @@ class Plan {
     Model& model_;
     PlanOptions options_;
     std::vector<gpu::Buffer> blocks_;
+    KeptConstants constants_;
     gpu::Buffer requests_, selections_, peaks_;
     std::vector<gpu::Slice> forward_;  // by tensor; empty where it has none
     Signal reconstruction_;

@@ -10,11 +10,13 @@
 
 namespace deconv::nn {
 
-/// Steps go to `steps`, convolutions to `convolutions`; constants and choices are the model's.  All outlive it.
+/// Steps go to `steps`, convolutions to `convolutions`, the constants they read to `kept`, which the steps must not
+/// outlive; the model has all constants, and the choices.  All outlive it.
 class StepEmitter : public Emitter {
   public:
-    StepEmitter(Model& model, std::vector<gpu::Step>& steps, std::vector<ConvolutionTask>& convolutions)
-        : model_(model), steps_(steps), convolutions_(convolutions) {}
+    StepEmitter(Model& model, std::vector<gpu::Step>& steps, std::vector<ConvolutionTask>& convolutions,
+                KeptConstants& kept)
+        : model_(model), steps_(steps), convolutions_(convolutions), kept_(kept) {}
 
     /// The stage of the steps that follow.
     void stage(std::string name) { stage_ = std::move(name); }
@@ -25,7 +27,7 @@ class StepEmitter : public Emitter {
     const gpu::DeviceInfo& device() const override { return model_.device().info(); }
     gpu::Slice constant(const HostTensor& data, const std::string& layout,
                         const std::function<std::vector<float>()>& pack) override {
-        return model_.constants().get(data, layout, pack);
+        return model_.constants().get(data, layout, pack, kept_);
     }
     using Emitter::constant;
     gpu::Slice unused() override { return model_.constants().unused(); }
@@ -53,6 +55,7 @@ class StepEmitter : public Emitter {
     Model& model_;
     std::vector<gpu::Step>& steps_;
     std::vector<ConvolutionTask>& convolutions_;
+    KeptConstants& kept_;
     std::string stage_;
 };
 

@@ -27,7 +27,7 @@ class TrialEmitter : public Emitter {
     const gpu::DeviceInfo& device() const override { return device_.info(); }
     gpu::Slice constant(const HostTensor& data, const std::string& layout,
                         const std::function<std::vector<float>()>& pack) override {
-        return constants_.get(data, layout, pack);
+        return constants_.get(data, layout, pack, kept_);
     }
     using Emitter::constant;
     gpu::Slice unused() override { return constants_.unused(); }
@@ -46,6 +46,7 @@ class TrialEmitter : public Emitter {
     const gpu::Device& device_;
     std::string algorithm_;
     ConstantStore constants_;
+    KeptConstants kept_;
     gpu::Buffer scratch_;
     std::vector<gpu::Buffer> old_scratch_;
     std::vector<gpu::Step> steps_;
@@ -89,26 +90,32 @@ void Tuner::recall(Model& model) const {
 }
 
 bool Tuner::tune(Model& model, const Plan& plan, const std::function<bool()>& go_on) {
-    const std::lock_guard one_at_a_time(tuning_);
     bool changed = false;
     bool learned = false;
     for (const ConvolutionTask& task : plan.convolutions()) {
         const std::string name = describe(task);
-        std::map<std::string, double> milliseconds = measured(name);
-        if (milliseconds.empty()) {
-            if (go_on && !go_on()) break;
-            milliseconds = measure(task);
-            const std::lock_guard lock(mutex_);
-            known_[name] = milliseconds;
-            learned = true;
-        }
-        const std::string best = best_of(milliseconds);
+        const bool known = !measured(name).empty();
+        if (!known && go_on && !go_on()) break;
+        learned = learned || !known;
+        const std::string best = best_of(times(task));
         const std::string before = model.choices().get(name);
         changed = changed || best != (before.empty() ? default_algorithm(task, device_.info()).name() : before);
         model.choices().set(name, best);
     }
     if (learned) save();
     return changed;
+}
+
+std::map<std::string, double> Tuner::times(const ConvolutionTask& task) {
+    const std::lock_guard one_at_a_time(tuning_);
+    const std::string name = describe(task);
+    std::map<std::string, double> milliseconds = measured(name);
+    if (milliseconds.empty()) {
+        milliseconds = measure(task);
+        const std::lock_guard lock(mutex_);
+        known_[name] = milliseconds;
+    }
+    return milliseconds;
 }
 
 std::map<std::string, double> Tuner::measured(const std::string& task) const {

@@ -20,7 +20,7 @@ namespace deconv::nn {
 ///
 /// In a live program: recall() before the first plan; after the first picture tune() in a thread of its own, with
 /// `go_on` to leave early; where it says true, make a new plan and replace the running one.  Any thread may call;
-/// tune() runs once at a time.  It submits in short segments, so frames of the same queue go between.
+/// tune() and times() run once at a time.  It submits in short segments, so frames of the same queue go between.
 class Tuner {
   public:
     /// An empty folder: nothing is kept on disk.
@@ -34,18 +34,21 @@ class Tuner {
     /// before each convolution.  Throws Error where memory runs out or the device is lost.
     bool tune(Model& model, const Plan& plan, const std::function<bool()>& go_on = {});
 
+    /// Milliseconds by algorithm of one task: what is known, or else measured now (and not yet saved).
+    std::map<std::string, double> times(const ConvolutionTask& task);
+    void save() const;
+
     /// Milliseconds by algorithm, of a task as describe() names it; empty where it is not known.
     std::map<std::string, double> measured(const std::string& task) const;
 
   private:
     std::map<std::string, double> measure(const ConvolutionTask& task);
     void load();
-    void save() const;
 
     const gpu::Device& device_;
     gpu::Pipelines& pipelines_;
     std::filesystem::path file_;
-    std::mutex tuning_;
+    std::mutex tuning_;                                           // who measures
     mutable std::mutex mutex_;                                    // of known_
     std::map<std::string, std::map<std::string, double>> known_;  // by task, by algorithm
 };

@@ -16,6 +16,15 @@ namespace {
 constexpr char magic[] = "deconv checkpoint";
 constexpr std::uint32_t version = 1;
 
+template <typename T>
+std::map<std::string, T> values_of(const std::map<std::string, T>& all, const std::string& prefix) {
+    std::map<std::string, T> result;
+    for (auto it = all.lower_bound(prefix); it != all.end() && it->first.starts_with(prefix); ++it) {
+        result[it->first.substr(prefix.size())] = it->second;
+    }
+    return result;
+}
+
 class Writer {
   public:
     void bytes(const void* data, std::size_t size) {
@@ -86,13 +95,12 @@ const std::string& Checkpoint::text(const std::string& name) const {
     return found->second;
 }
 
+std::map<std::string, std::string> Checkpoint::texts_of(const std::string& prefix) const {
+    return values_of(texts, prefix);
+}
+
 std::map<std::string, std::vector<float>> Checkpoint::tensors_of(const std::string& prefix) const {
-    std::map<std::string, std::vector<float>> result;
-    for (auto it = tensors.lower_bound(prefix); it != tensors.end() && it->first.compare(0, prefix.size(), prefix) == 0;
-         ++it) {
-        result[it->first.substr(prefix.size())] = it->second;
-    }
-    return result;
+    return values_of(tensors, prefix);
 }
 
 void Checkpoint::add(const std::string& prefix, const std::map<std::string, std::vector<float>>& values) {

@@ -18,6 +18,7 @@ struct Checkpoint {
     std::uint64_t integer(const std::string& name) const;
     const std::string& text(const std::string& name) const;
     /// Those whose names begin so, without that beginning.
+    std::map<std::string, std::string> texts_of(const std::string& prefix) const;
     std::map<std::string, std::vector<float>> tensors_of(const std::string& prefix) const;
     void add(const std::string& prefix, const std::map<std::string, std::vector<float>>& values);
 };

@@ -15,8 +15,7 @@ struct EpochResult {
     double images_per_second = 0, seconds = 0;  // of its training
 };
 
-/// CSV with a line of names.  A file that does not exist is an empty log; throws Error for one that is no log.
-std::vector<EpochResult> read_log(const std::string& path);
+/// CSV with a line of names.
 void write_log(const std::string& path, const std::vector<EpochResult>& results);
 
 /// Loss and accuracy over the epochs, side by side, as PNG, 1280 × 560.

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "base/error.h"
 #include "base/whole_file.h"
@@ -36,43 +37,56 @@ void write_text(const std::string& path, const std::string& text) {
     file.commit();
 }
 
-void add_attribute(onnx::NodeProto& node, const std::string& name, const nn::Attributes& from) {
-    if (!from.has(name)) return;
-    onnx::AttributeProto& attribute = *node.add_attribute();
-    attribute.set_name(name);
-    static const char* const reals[] = {"epsilon", "alpha", "beta", "momentum"};
-    static const char* const integers[] = {"group", "transA", "transB", "axis", "ceil_mode", "count_include_pad",
-                                           "size"};
-    const auto is = [&](const auto& names) {
-        return std::find(std::begin(names), std::end(names), name) != std::end(names);
-    };
-    if (is(reals)) {
-        attribute.set_type(onnx::AttributeProto::FLOAT);
-        attribute.set_f(from.real(name, 0));
-    } else if (is(integers)) {
-        attribute.set_type(onnx::AttributeProto::INT);
-        attribute.set_i(from.integer(name, 0));
+/// Data and shape, not the name.
+void set_tensor(onnx::TensorProto& to, const nn::HostTensor& from) {
+    for (const std::int64_t size : from.shape) to.add_dims(size);
+    to.set_data_type(from.is_float() ? onnx::TensorProto::FLOAT : onnx::TensorProto::INT64);
+    if (from.is_float()) {
+        to.set_raw_data(from.floats->data(), from.floats->size() * sizeof(float));
     } else {
-        attribute.set_type(onnx::AttributeProto::INTS);
-        for (const std::int64_t value : from.integers(name, {})) attribute.add_ints(value);
+        to.set_raw_data(from.integers->data(), from.integers->size() * sizeof(std::int64_t));
     }
 }
+
+/// Sets an attribute by the type of its value.
+struct SetAttribute {
+    onnx::AttributeProto& to;
+
+    void operator()(std::int64_t value) const {
+        to.set_type(onnx::AttributeProto::INT);
+        to.set_i(value);
+    }
+    void operator()(float value) const {
+        to.set_type(onnx::AttributeProto::FLOAT);
+        to.set_f(value);
+    }
+    void operator()(const std::string& value) const {
+        to.set_type(onnx::AttributeProto::STRING);
+        to.set_s(value);
+    }
+    void operator()(const std::vector<std::int64_t>& values) const {
+        to.set_type(onnx::AttributeProto::INTS);
+        for (const std::int64_t value : values) to.add_ints(value);
+    }
+    void operator()(const std::vector<float>& values) const {
+        to.set_type(onnx::AttributeProto::FLOATS);
+        for (const float value : values) to.add_floats(value);
+    }
+    void operator()(const nn::HostTensor& value) const {
+        to.set_type(onnx::AttributeProto::TENSOR);
+        set_tensor(*to.mutable_t(), value);
+    }
+};
 
 /// The constant as an initializer; a half-precision one is cast back by a node.
 void add_constant(onnx::GraphProto& graph, const std::string& name, const nn::HostTensor& tensor, bool half) {
     onnx::TensorProto& to = *graph.add_initializer();
-    for (const std::int64_t size : tensor.shape) to.add_dims(size);
     to.set_name(name);
-    if (!tensor.is_float()) {
-        to.set_data_type(onnx::TensorProto::INT64);
-        to.set_raw_data(tensor.integers->data(), tensor.integers->size() * sizeof(std::int64_t));
+    if (!tensor.is_float() || !half || tensor.shape.size() < 2) {
+        set_tensor(to, tensor);
         return;
     }
-    if (!half || tensor.shape.size() < 2) {
-        to.set_data_type(onnx::TensorProto::FLOAT);
-        to.set_raw_data(tensor.floats->data(), tensor.floats->size() * sizeof(float));
-        return;
-    }
+    for (const std::int64_t size : tensor.shape) to.add_dims(size);
     std::vector<std::uint16_t> halves;
     halves.reserve(tensor.floats->size());
     for (const float value : *tensor.floats) halves.push_back(to_half(value));
@@ -129,7 +143,6 @@ void fold(const nn::Node& norm, nn::Node& conv, nn::Graph& graph) {
     conv.inputs.resize(2);
     conv.inputs.push_back(name);
     graph.constants[name] = nn::HostTensor::of({static_cast<std::int64_t>(outputs)}, std::move(bias));
-    for (std::size_t i = 1; i < 5; ++i) graph.constants.erase(norm.inputs.at(i));
 }
 
 }  // namespace
@@ -137,34 +150,48 @@ void fold(const nn::Node& norm, nn::Node& conv, nn::Graph& graph) {
 nn::Graph for_inference(const nn::Graph& graph) {
     nn::Graph result = graph;
     result.nodes.clear();
-    const auto readers = [&](const std::string& tensor) {
-        std::size_t count = std::count(graph.outputs.begin(), graph.outputs.end(), tensor);
-        for (const nn::Node& node : graph.nodes) count += std::count(node.inputs.begin(), node.inputs.end(), tensor);
+    std::map<std::string, std::string> renamed;
+    // One kind after the other, so that the second counts readers as they are by then.
+    const auto rewrite = [&](const std::vector<nn::Node>& nodes, const auto& replaced) {
+        renamed.clear();
+        for (nn::Node node : nodes) {
+            for (std::string& input : node.inputs) {
+                if (const auto found = renamed.find(input); found != renamed.end()) input = found->second;
+            }
+            if (!replaced(node)) result.nodes.push_back(std::move(node));
+        }
+        for (std::string& output : result.outputs) {
+            if (const auto found = renamed.find(output); found != renamed.end()) output = found->second;
+        }
+    };
+    rewrite(graph.nodes, [&](const nn::Node& node) {
+        if (node.op != "Dropout") return false;
+        renamed[node.outputs.at(0)] = node.inputs.at(0);
+        return true;
+    });
+    const std::vector<nn::Node> nodes = std::exchange(result.nodes, {});
+    const auto readers = [&](const std::string& name) {
+        auto count = std::count(result.outputs.begin(), result.outputs.end(), name);
+        for (const nn::Node& node : nodes) count += std::count(node.inputs.begin(), node.inputs.end(), name);
         return count;
     };
-    std::map<std::string, std::string> renamed;
-    const auto now = [&](const std::string& name) {
-        const auto found = renamed.find(name);
-        return found == renamed.end() ? name : found->second;
-    };
-    for (nn::Node node : graph.nodes) {
-        for (std::string& input : node.inputs) input = now(input);
-        if (node.op == "Dropout") {
-            renamed[node.outputs.at(0)] = node.inputs.at(0);
-            for (std::size_t i = 1; i < node.inputs.size(); ++i) result.constants.erase(node.inputs[i]);
-            continue;
-        }
+    rewrite(nodes, [&](const nn::Node& node) {
+        if (node.op != "BatchNormalization") return false;
         const auto conv = std::find_if(result.nodes.begin(), result.nodes.end(), [&](const nn::Node& other) {
             return other.op == "Conv" && other.outputs.at(0) == node.inputs.at(0);
         });
-        if (node.op == "BatchNormalization" && conv != result.nodes.end() && readers(conv->outputs[0]) == 1) {
-            fold(node, *conv, result);
-            renamed[node.outputs.at(0)] = conv->outputs[0];
-            continue;
-        }
-        result.nodes.push_back(std::move(node));
-    }
-    for (std::string& output : result.outputs) output = now(output);
+        if (conv == result.nodes.end() || readers(conv->outputs[0]) != 1) return false;
+        const auto shared = [&](const std::string& name) { return readers(name) != 1; };
+        if (std::any_of(conv->inputs.begin() + 1, conv->inputs.end(), shared)) return false;
+        fold(node, *conv, result);
+        renamed[node.outputs.at(0)] = conv->outputs[0];
+        return true;
+    });
+    std::erase_if(result.constants, [&](const auto& constant) {
+        return std::none_of(result.nodes.begin(), result.nodes.end(), [&](const nn::Node& node) {
+            return std::find(node.inputs.begin(), node.inputs.end(), constant.first) != node.inputs.end();
+        });
+    });
     return result;
 }
 
@@ -185,10 +212,10 @@ void export_onnx(const nn::Graph& graph, const std::string& path, bool half) {
         node.set_op_type(from.op);
         for (const std::string& input : from.inputs) node.add_input(input);
         for (const std::string& output : from.outputs) node.add_output(output);
-        for (const char* name :
-             {"kernel_shape", "strides", "pads", "dilations", "group", "epsilon", "momentum", "alpha", "beta", "bias",
-              "size", "transA", "transB", "axis", "ceil_mode", "count_include_pad"}) {
-            add_attribute(node, name, from.attributes);
+        for (const auto& [name, value] : from.attributes.all()) {
+            onnx::AttributeProto& attribute = *node.add_attribute();
+            attribute.set_name(name);
+            std::visit(SetAttribute{attribute}, value);
         }
     }
     for (const nn::Input& input : graph.inputs) add_value(*to.add_input(), input.name, input.shape);

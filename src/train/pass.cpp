@@ -18,8 +18,8 @@ const char* const step_input = "training step";
 class TrainingEmitter : public nn::StepEmitter {
   public:
     TrainingEmitter(nn::Model& model, const Parameters& parameters, gpu::Arena& arena, std::vector<gpu::Step>& steps,
-                    std::vector<nn::ConvolutionTask>& convolutions)
-        : StepEmitter(model, steps, convolutions), parameters_(parameters), arena_(arena), steps_(steps) {}
+                    std::vector<nn::ConvolutionTask>& convolutions, nn::KeptConstants& kept)
+        : StepEmitter(model, steps, convolutions, kept), parameters_(parameters), arena_(arena), steps_(steps) {}
 
     gpu::Slice constant(const nn::HostTensor& data, const std::string& layout,
                         const std::function<std::vector<float>()>& pack) override {
@@ -140,8 +140,9 @@ class TrainingPass::Builder {
         place();
         make_slots();
         std::vector<gpu::Step> body;
-        std::vector<nn::ConvolutionTask> convolutions;
-        TrainingEmitter emitter(pass_.model_, pass_.parameters_, pass_.arena_, body, convolutions);
+        for (const auto& [task, algorithm] : pass_.options_.algorithms) pass_.model_.choices().set(task, algorithm);
+        TrainingEmitter emitter(pass_.model_, pass_.parameters_, pass_.arena_, body, pass_.convolutions_,
+                                pass_.constants_);
         emit_forward(emitter);
         emit_loss(emitter);
         emit_backward(emitter);

@@ -1,12 +1,15 @@
 // One step of training as steps of a recording: pack the weights, forward, loss, back with gradients, update.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <set>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "nn/model.h"
+#include "nn/ops/convolution.h"
 #include "train/parameters.h"
 #include "vk/recording.h"
 
@@ -25,10 +28,11 @@ struct StepResult {
 
 struct PassOptions {
     std::int64_t batch = 128;
-    float smoothing = 0;         // of the labels
-    float running_share = 0.1F;  // of the batch in the running statistics
-    std::uint32_t seed = 1;      // of dropout
-    double segment_ms = 100;     // long: nobody waits for the queue
+    float smoothing = 0;                            // of the labels
+    float running_share = 0.1F;                     // of the batch in the running statistics
+    std::uint32_t seed = 1;                         // of dropout
+    double segment_ms = 100;                        // long: nobody waits for the queue
+    std::map<std::string, std::string> algorithms;  // by task (nn::describe()); others run the device's default
 };
 
 /// The graph as it is trained: batch normalisation by the batch's statistics, dropout, without the Softmax at the end
@@ -60,6 +64,8 @@ class TrainingPass {
     StepResult finish(std::size_t slot);
     /// All steps of one run, in stages "upload", "pack", "forward", "loss", "backward", "update", "result".
     const std::vector<gpu::Step>& steps() const { return slots_[0].steps; }
+    /// Its convolutions, both ways; what they point to is the pass's.
+    const std::vector<nn::ConvolutionTask>& convolutions() const { return convolutions_; }
 
   private:
     class Builder;
@@ -81,6 +87,8 @@ class TrainingPass {
     gpu::Scheduler scheduler_;
     std::vector<gpu::Buffer> blocks_;
     gpu::Arena arena_;
+    nn::KeptConstants constants_;
+    std::vector<nn::ConvolutionTask> convolutions_;
     std::int64_t pixels_ = 0, classes_ = 0;
     std::uint64_t labels_at_ = 0, settings_at_ = 0;  // bytes into the staging buffer
     Slot slots_[slots];

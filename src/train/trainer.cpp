@@ -1,5 +1,6 @@
 #include "train/trainer.h"
 
+#include <algorithm>
 #include <bit>
 #include <chrono>
 #include <cmath>
@@ -7,6 +8,7 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "nn/tuner.h"
 #include "train/architecture.h"
 #include "train/onnx_export.h"
 
@@ -19,11 +21,37 @@ double seconds_since(Clock::time_point begin) {
     return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
-PassOptions pass_options(const TrainingOptions& options) {
+const char* const algorithm_of = "algorithm/";
+
+/// Which algorithm runs which convolution of a pass fastest.
+std::map<std::string, std::string> measure_algorithms(const gpu::Device& device, gpu::Pipelines& pipelines,
+                                                      const nn::Graph& graph, const PassOptions& options) {
+    nn::Tuner tuner(device, pipelines);
+    const TrainingPass pass(device, pipelines, graph, options);
+    std::map<std::string, std::string> algorithms;
+    for (const nn::ConvolutionTask& task : pass.convolutions()) {
+        std::map<std::string, double> times = tuner.times(task);
+        times.erase("fft");  // the host transforms its weights, once: not such as change from step to step
+        const auto best =
+            std::min_element(times.begin(), times.end(), [](auto& a, auto& b) { return a.second < b.second; });
+        if (best != times.end()) algorithms[nn::describe(task)] = best->first;
+    }
+    tuner.save();
+    return algorithms;
+}
+
+/// A training that goes on runs what it ran before: algorithms round differently.
+PassOptions pass_options(const gpu::Device& device, gpu::Pipelines& pipelines, const nn::Graph& graph,
+                         const TrainingOptions& options, const Checkpoint* from) {
     PassOptions pass;
     pass.batch = options.batch;
     pass.smoothing = options.smoothing;
     pass.seed = static_cast<std::uint32_t>(options.seed);
+    if (from != nullptr) {
+        pass.algorithms = from->texts_of(algorithm_of);
+    } else if (options.tune) {
+        pass.algorithms = measure_algorithms(device, pipelines, graph, pass);
+    }
     return pass;
 }
 
@@ -61,7 +89,7 @@ std::string beside(const std::string& onnx_path, const std::string& end) {
 }
 
 Trainer::Trainer(const gpu::Device& device, gpu::Pipelines& pipelines, const DataSet& data,
-                 const TrainingOptions& options)
+                 const TrainingOptions& options, const Checkpoint* from)
     : device_(device),
       pipelines_(pipelines),
       data_(data),
@@ -69,10 +97,12 @@ Trainer::Trainer(const gpu::Device& device, gpu::Pipelines& pipelines, const Dat
       normalisation_(measure(data.train)),
       graph_(make_architecture(options.architecture, data.train.channels,
                                static_cast<std::int64_t>(data.classes.size()), options.seed)),
-      pass_(device, pipelines, sized(graph_, data.train, options.batch), pass_options(options)),
+      pass_(device, pipelines, sized(graph_, data.train, options.batch),
+            pass_options(device, pipelines, sized(graph_, data.train, options.batch), options, from)),
       batches_(data.train, normalisation_, options.augmentation, options.seed, static_cast<std::size_t>(options.batch)),
       evolution_(device, pipelines, options.evolution, data.test, normalisation_) {
     evolution_.check(for_inference(graph_));
+    if (from != nullptr) resume(*from);
 }
 
 /// Rises linearly, then falls as half a cosine to zero (Loshchilov and Hutter, arXiv 1608.03983).
@@ -229,15 +259,10 @@ std::string Trainer::checkpoint_path() const {
     return beside(options_.out, ".checkpoint");
 }
 
-Checkpoint Trainer::checkpoint() {
+Checkpoint Trainer::settings() const {
     Checkpoint c;
-    Parameters& parameters = pass_.parameters();
-    c.add("value/", parameters.download_values());
-    c.add("velocity/", parameters.download_velocities());
-    c.add("running/", parameters.download_running());
     c.texts = {{"architecture", options_.architecture},
                {"data", data_.format},
-               {"device", device_.info().key},
                {"evolution", join(options_.evolution)},
                {"options", text_of({options_.learning_rate, options_.momentum, options_.decay, options_.warmup,
                                     options_.smoothing, static_cast<double>(options_.augmentation.pad),
@@ -247,13 +272,24 @@ Checkpoint Trainer::checkpoint() {
                   {"seed", options_.seed},
                   {"pictures", data_.train.count()},
                   {"width", static_cast<std::uint64_t>(data_.train.width)},
-                  {"height", static_cast<std::uint64_t>(data_.train.height)},
-                  {"epoch", epoch_},
-                  {"steps taken", taken_},
-                  {"loss sum", bits(loss_sum_)},
-                  {"hits", static_cast<std::uint64_t>(hits_)},
-                  {"seconds", bits(seconds_)},
-                  {"results", results_.size()}};
+                  {"height", static_cast<std::uint64_t>(data_.train.height)}};
+    return c;
+}
+
+Checkpoint Trainer::checkpoint() {
+    Checkpoint c = settings();
+    Parameters& parameters = pass_.parameters();
+    c.add("value/", parameters.download_values());
+    c.add("velocity/", parameters.download_velocities());
+    c.add("running/", parameters.download_running());
+    c.texts["device"] = device_.info().key;
+    for (const auto& [task, algorithm] : pass_.options().algorithms) c.texts[algorithm_of + task] = algorithm;
+    c.integers.insert({{"epoch", epoch_},
+                       {"steps taken", taken_},
+                       {"loss sum", bits(loss_sum_)},
+                       {"hits", static_cast<std::uint64_t>(hits_)},
+                       {"seconds", bits(seconds_)},
+                       {"results", results_.size()}});
     for (std::size_t i = 0; i < results_.size(); ++i) {
         const EpochResult& r = results_[i];
         const std::string prefix = "result " + std::to_string(i) + " ";
@@ -272,18 +308,16 @@ Checkpoint Trainer::checkpoint() {
 }
 
 void Trainer::resume(const Checkpoint& from) {
-    const Checkpoint mine = checkpoint();
-    for (const char* name : {"architecture", "data", "options", "evolution"}) {
-        if (from.text(name) != mine.text(name)) {
-            throw Error(std::string("the checkpoint's ") + name + " is \"" + from.text(name) + "\", not \"" +
-                        mine.text(name) + "\": give the same options as when it was begun");
-        }
+    const auto differs = [](const std::string& name, const std::string& theirs, const std::string& ours) {
+        throw Error("the checkpoint's " + name + " is " + theirs + ", not " + ours +
+                    ": give the same options as when it was begun");
+    };
+    const Checkpoint mine = settings();
+    for (const auto& [name, text] : mine.texts) {
+        if (from.text(name) != text) differs(name, "\"" + from.text(name) + "\"", "\"" + text + "\"");
     }
-    for (const char* name : {"epochs", "batch", "seed", "pictures", "width", "height"}) {
-        if (from.integer(name) != mine.integer(name)) {
-            throw Error(std::string("the checkpoint's ") + name + " is " + std::to_string(from.integer(name)) +
-                        ", not " + std::to_string(mine.integer(name)) + ": give the same options as when it was begun");
-        }
+    for (const auto& [name, value] : mine.integers) {
+        if (from.integer(name) != value) differs(name, std::to_string(from.integer(name)), std::to_string(value));
     }
     Parameters& parameters = pass_.parameters();
     parameters.upload_values(from.tensors_of("value/"));

@@ -28,6 +28,7 @@ struct TrainingOptions {
     std::uint64_t seed = 1;
     bool half = false;                   // weights of the ONNX file in half precision
     std::vector<std::string> evolution;  // layers whose features are followed
+    bool tune = false;                   // measure which algorithm runs each convolution fastest; else the defaults
     std::string command;                 // as the sidecar tells it
 };
 
@@ -41,11 +42,10 @@ struct Standing {
 
 class Trainer {
   public:
-    /// Draws new weights.  `data` outlives it.  Throws Error.
-    Trainer(const gpu::Device& device, gpu::Pipelines& pipelines, const DataSet& data, const TrainingOptions& options);
-
-    /// Goes on from a checkpoint of the same data and options.  Throws Error naming what differs.
-    void resume(const Checkpoint& checkpoint);
+    /// Draws new weights, or goes on from a checkpoint of the same data and options.  `data` outlives it.  Throws Error
+    /// naming what differs.
+    Trainer(const gpu::Device& device, gpu::Pipelines& pipelines, const DataSet& data, const TrainingOptions& options,
+            const Checkpoint* from = nullptr);
 
     struct Watch {
         std::function<void(const Standing&)> step;
@@ -66,6 +66,9 @@ class Trainer {
     Checkpoint checkpoint();
 
   private:
+    /// What a checkpoint and the training that goes on from it must have in common.
+    Checkpoint settings() const;
+    void resume(const Checkpoint& from);
     double rate_of(std::uint64_t step) const;
     bool run_epoch(const Watch& watch);
     void take(std::size_t slot);

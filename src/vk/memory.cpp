@@ -55,6 +55,22 @@ Buffer::Buffer(const Device& device, std::uint64_t bytes, MemoryUse use) : bytes
     }
 }
 
+void Buffer::fill(const Device& device, std::span<const std::byte> data, std::uint64_t at) {
+    if (!mapped_.empty()) {
+        std::memcpy(mapped_.data() + at, data.data(), data.size());
+        return;
+    }
+    constexpr std::size_t step = std::size_t{16} << 20;
+    const Buffer staging(device, std::min(step, data.size()), MemoryUse::upload);
+    for (std::size_t from = 0; from < data.size(); from += step) {
+        const std::size_t size = std::min(step, data.size() - from);
+        std::memcpy(staging.mapped().data(), data.data() + from, size);
+        device.run_once([&](vk::CommandBuffer commands) {
+            commands.copyBuffer(staging.slice().buffer, *buffer_, vk::BufferCopy(0, at + from, size));
+        });
+    }
+}
+
 Arena::Arena(const Device& device, std::uint64_t chunk_bytes) : device_(device), chunk_bytes_(chunk_bytes) {}
 
 Slice Arena::allocate(std::uint64_t bytes) {
@@ -71,20 +87,7 @@ Slice Arena::allocate(std::uint64_t bytes) {
 
 Slice Arena::upload(std::span<const std::byte> data) {
     const Slice slice = allocate(data.size());
-    const std::span<std::byte> mapped = chunks_.back().mapped();
-    if (!mapped.empty()) {
-        std::memcpy(mapped.data() + slice.offset, data.data(), data.size());
-        return slice;
-    }
-    constexpr std::uint64_t step = std::uint64_t{16} << 20;
-    if (staging_.bytes() == 0) staging_ = Buffer(device_, step, MemoryUse::upload);
-    for (std::uint64_t at = 0; at < data.size(); at += step) {
-        const std::uint64_t size = std::min<std::uint64_t>(step, data.size() - at);
-        std::memcpy(staging_.mapped().data(), data.data() + at, size);
-        device_.run_once([&](vk::CommandBuffer commands) {
-            commands.copyBuffer(staging_.slice().buffer, slice.buffer, vk::BufferCopy(0, slice.offset + at, size));
-        });
-    }
+    chunks_.back().fill(device_, data, slice.offset);
     return slice;
 }
 

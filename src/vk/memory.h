@@ -34,6 +34,9 @@ class Buffer {
     /// Throws Error with the size where memory runs out.
     Buffer(const Device& device, std::uint64_t bytes, MemoryUse use);
 
+    /// Writes `data` from byte `at` on, and waits: directly where the host sees the memory, else by a staging buffer.
+    void fill(const Device& device, std::span<const std::byte> data, std::uint64_t at = 0);
+
     Slice slice() const { return {*buffer_, 0, bytes_}; }
     std::uint64_t bytes() const { return bytes_; }
     /// Mapped memory; empty where the host cannot see it.
@@ -56,7 +59,7 @@ class Arena {
     explicit Arena(const Device& device, std::uint64_t chunk_bytes = std::uint64_t{16} << 20);
 
     Slice allocate(std::uint64_t bytes);
-    /// Allocates and fills: directly where the host sees device memory, else through a staging buffer.
+    /// Allocates and fills.
     Slice upload(std::span<const std::byte> data);
     std::uint64_t bytes() const { return total_; }
 
@@ -66,7 +69,6 @@ class Arena {
     std::vector<Buffer> chunks_;
     std::uint64_t used_ = 0;  // of the last chunk
     std::uint64_t total_ = 0;
-    Buffer staging_;
 };
 
 /// A copy between buffers, in a recording: all of `from` to `to`, or, with rows, so many runs of `row_bytes`, which

@@ -172,7 +172,7 @@ TEST_F(RandomWeights, WeightsThatAreAllTheSameStaySo) {
     for (const float value : *made.constants.at("w").floats) EXPECT_NEAR(value, 0.25, 1e-6);
 }
 
-/// Three matrices, each as large as one piece of the store's memory, so that its bytes tell what was brought up.
+/// Three matrices, each far larger than what shares memory, so that the store's bytes tell what was brought up.
 class EngineSharedConstants : public ::testing::Test {
   protected:
     static constexpr std::int64_t side = 2100;  // 16.8 MiB
@@ -195,10 +195,10 @@ class EngineSharedConstants : public ::testing::Test {
     }
 
     /// y and R₀ of a model.
-    std::pair<std::vector<float>, std::vector<float>> results(nn::Model& model) const {
+    std::pair<std::vector<float>, std::vector<float>> results(nn::Model& model) {
         nn::PlanOptions options;
         options.target = model.network().find_tensor("y");
-        const nn::Plan plan(model, options);
+        const nn::Plan& plan = *plans_.emplace_back(std::make_unique<nn::Plan>(model, options));
         const gpu::Recording recording(engine().device, engine().pipelines, plan.steps(), {});
         gpu::upload(engine().device, std::as_bytes(std::span(x_)), plan.tensor(model.network().inputs()[0]).slice);
         nn::Selection all;
@@ -216,6 +216,7 @@ class EngineSharedConstants : public ::testing::Test {
 
     nn::Graph graph_;
     std::vector<float> x_;
+    std::vector<std::unique_ptr<nn::Plan>> plans_;  // they keep their constants
 };
 
 TEST_F(EngineSharedConstants, OnlyNewOnesAreBroughtUp) {
@@ -245,6 +246,10 @@ TEST_F(EngineSharedConstants, OnlyNewOnesAreBroughtUp) {
     results(again);
     EXPECT_EQ(results(learned), first);
     EXPECT_EQ(store->bytes(), before);
+    // The last plan takes them with it.
+    const std::unique_ptr<nn::Plan> last = std::move(plans_.back());
+    plans_.clear();
+    EXPECT_EQ(store->bytes(), all);
 }
 
 }  // namespace

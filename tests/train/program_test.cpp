@@ -73,6 +73,38 @@ TEST(TrainProgram, KilledAndResumedItEndsWhereTheUndisturbedRunDoes) {
     EXPECT_EQ(std::count(log.begin(), log.end(), '\n'), 9) << log;
 }
 
+TEST(TrainProgram, WhatTheTunerChoseGoesOnWithTheCheckpoint) {
+    const Folder folder;
+    write_data(folder);
+    Place place = trainer(folder);
+    place.environment["XDG_CACHE_HOME"] = folder / "cache";
+    const auto tuned = [](const std::string& out) {
+        Arguments arguments = training(out, 8);
+        arguments.emplace_back("--tune");
+        return arguments;
+    };
+    run_well(tuned("whole.onnx"), place);
+    const auto choices = [&](const char* file) { return train::load_checkpoint(folder / file).texts_of("algorithm/"); };
+    const std::map<std::string, std::string> chosen = choices("whole.checkpoint");
+    EXPECT_GE(chosen.size(), 8U) << "both ways through several convolutions";
+    {
+        // The measurements are remembered, so this one chooses alike.
+        Program program(tuned("broken.onnx"), place);
+        while (program.running() && !std::filesystem::exists(folder / "broken-log.csv")) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        }
+        program.send(SIGINT);
+        EXPECT_SAYS(program.wait().err, "stopped");
+    }
+    // Measured anew, or not at all, it would choose otherwise.
+    std::filesystem::remove_all(folder / "cache");
+    Arguments on = training("broken.onnx", 8);
+    on.insert(on.end(), {"--resume", "broken.checkpoint"});
+    run_well(on, place);
+    EXPECT_EQ(choices("broken.checkpoint"), chosen);
+    expect_same(folder, "whole", "broken");
+}
+
 TEST(TrainProgram, CtrlCFinishesTheStepAndSaves) {
     const Folder folder;
     write_data(folder);
