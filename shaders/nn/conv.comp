@@ -51,6 +51,7 @@ layout(binding = 1) readonly buffer Weights { float weights[]; };
 layout(binding = 1) readonly buffer Weights { vec4 weights[]; };
 #endif
 layout(binding = 2) readonly buffer Bias { float bias[]; };
+layout(binding = 2) readonly buffer Selections { ivec4 selections[]; };  // in its place, where `chosen`
 layout(binding = 3) buffer Destination { float destination[]; };
 
 layout(push_constant) uniform Push {
@@ -61,6 +62,9 @@ layout(push_constant) uniform Push {
     uint groups, blocks;        // blocks: of one group
     int kernel_y, kernel_x, stride_y, stride_x, pad_y, pad_x, dilation_y, dilation_x;
     uint has_bias, accumulate, relu;
+    // The source is zero but for the channel that its image's selection names (−2: all), counted from first_channel.
+    uint chosen, first_image;
+    int first_channel;
 } p;
 
 const uint vectors = BLOCK / 4;
@@ -124,14 +128,27 @@ void main() {
     const uint source_base = (image * p.groups + group) * p.source_channels * source_plane;
     const uint taps = uint(p.kernel_y * p.kernel_x);
     const uint weight_step = taps * vectors;
-    const uint weight_base = (group * p.blocks + block) * p.source_channels * weight_step;
+    uint channels = p.source_channels;
+    uint channel_first = 0;
+    if (p.chosen != 0) {
+        const int channel = selections[2 * (p.first_image + image)].x;
+        const int local = channel - p.first_channel - int(group * p.source_channels);
+        if (channel >= 0) {
+            const bool here = local >= 0 && local < int(p.source_channels);
+            channel_first = here ? uint(local) : 0;
+            channels = here ? 1 : 0;
+        }
+    }
+    const uint source_first = source_base + channel_first * source_plane;
+    const uint weight_base =
+        ((group * p.blocks + block) * p.source_channels + channel_first) * weight_step;
 
     if (pointwise) {
         uint at[PIXELS];
         [[unroll]] for (uint q = 0; q < PIXELS; ++q)
-            at[q] = source_base + uint(place_y[q]) * p.source_width + uint(place_x[q]);
+            at[q] = source_first + uint(place_y[q]) * p.source_width + uint(place_x[q]);
         uint w = weight_base;
-        for (uint c = 0; c < p.source_channels; ++c) {
+        for (uint c = 0; c < channels; ++c) {
             LOAD_WEIGHTS(w)
             w += vectors;
             [[unroll]] for (uint q = 0; q < PIXELS; ++q) {
@@ -163,10 +180,10 @@ void main() {
                     const int x = place_x[q] * p.stride_x - p.pad_x + l * p.dilation_x;
 #endif
                     inside[q] = y >= 0 && x >= 0 && y < int(p.source_height) && x < int(p.source_width);
-                    at[q] = source_base + (inside[q] ? uint(y) * p.source_width + uint(x) : 0);
+                    at[q] = source_first + (inside[q] ? uint(y) * p.source_width + uint(x) : 0);
                 }
                 uint w = weight_base + uint(k * p.kernel_x + l) * vectors;
-                for (uint c = 0; c < p.source_channels; ++c) {
+                for (uint c = 0; c < channels; ++c) {
                     LOAD_WEIGHTS(w)
                     w += weight_step;
                     [[unroll]] for (uint q = 0; q < PIXELS; ++q) {

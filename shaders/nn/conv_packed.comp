@@ -31,6 +31,8 @@ layout(constant_id = 1) const bool with_bias = false;
 layout(constant_id = 2) const bool accumulate = false;
 layout(constant_id = 3) const bool relu = false;
 layout(constant_id = 4) const bool rectified = false;  // PLAIN: max(x, 0) of the source
+// The source is zero but for the channel that its image's selection names (−2: all).  Images are rows of workgroups.
+layout(constant_id = 5) const bool chosen = false;
 
 const uint LANES = 8;
 const uint SHARES = (BLOCK + LANES - 1) / LANES;  // texels of weights that a lane loads for four channels
@@ -39,9 +41,10 @@ layout(binding = 0) uniform samplerBuffer source;
 layout(binding = 1) uniform samplerBuffer weights;
 layout(binding = 2) uniform samplerBuffer bias;  // one component
 layout(binding = 3) buffer Destination { float destination[]; };
+layout(binding = 4) readonly buffer Selections { ivec4 selections[]; };
 
 layout(push_constant) uniform Push {
-    uint total;                                  // places of all images
+    uint total;                                  // places of all images; of one where `chosen`
     uint places, grid_width;                     // of one image
     uint groups, blocks;                         // blocks: of one group
     uint channels;                               // blocks of four source channels of one group
@@ -52,7 +55,9 @@ layout(push_constant) uniform Push {
     int tap_y, tap_x;                            // texels from one tap to the next
     uint destination_channels;                   // of one group
     uint destination_plane, destination_first, destination_y, destination_x;
-    uint source_channels;                        // PLAIN: of one group
+    uint source_channels;                        // of one group
+    uint first_image;                            // `chosen`: of the source, as the selections count
+    int first_channel;                           // and what they call its channel 0
 } p;
 
 #ifdef PLAIN
@@ -83,8 +88,8 @@ void main() {
     [[unroll]] for (uint q = 0; q < PLACES; ++q) {
         // Lanes without a place compute the last one again: a subgroup stays together.
         const uint at = min(first + q * LANES, p.total - 1);
-        const uint image = quotient(at, p.places);
-        const uint place = at - image * p.places;
+        const uint image = chosen ? gl_WorkGroupID.z : quotient(at, p.places);
+        const uint place = chosen ? at : at - image * p.places;
         const uint y = quotient(place, p.grid_width);
         const uint x = place - y * p.grid_width;
         from[q] = group_at + image * p.image + y * p.stride_y + x * p.stride_x;
@@ -96,10 +101,22 @@ void main() {
     [[unroll]] for (uint q = 0; q < PLACES; ++q)
         [[unroll]] for (uint o = 0; o < BLOCK; ++o) sum[q][o] = 0.0;
 
-    uint w = gl_WorkGroupID.y * p.taps_y * p.taps_x * p.channels * BLOCK + (BLOCK < LANES ? lane % BLOCK : lane);
+    uint begin = 0;  // blocks of four source channels
+    uint end = p.channels;
+    if (chosen) {
+        const int channel = selections[2 * (p.first_image + gl_WorkGroupID.z)].x;
+        const int local = channel - p.first_channel - int(group * p.source_channels);
+        const bool here = local >= 0 && local < int(p.source_channels);
+        if (channel >= 0) {
+            begin = here ? uint(local) / 4 : 0;
+            end = here ? begin + 1 : 0;
+        }
+    }
+    uint w = (gl_WorkGroupID.y * p.taps_y * p.taps_x * p.channels + begin) * BLOCK +
+             (BLOCK < LANES ? lane % BLOCK : lane);
     // One loop over taps and channels: nested ones cost a CPU's driver more than these few selections.
-    const uint steps = p.taps_y * p.taps_x * p.channels;
-    uint c = 0;
+    const uint steps = p.taps_y * p.taps_x * (end - begin);
+    uint c = begin;
     uint l = 0;
     int tap = 0;
     for (uint step_index = 0; step_index < steps; ++step_index) {
@@ -114,8 +131,9 @@ void main() {
             }
         w += BLOCK;
         ++c;
-        const bool next_tap = c == p.channels;
-        c = next_tap ? 0 : c;
+        const bool next_tap = c == end;
+        c = next_tap ? begin : c;
+        if (chosen) w += next_tap ? (p.channels - (end - begin)) * BLOCK : 0;
         l += next_tap ? 1 : 0;
         tap += next_tap ? p.tap_x : 0;
         const bool next_row = l == p.taps_x;

@@ -101,6 +101,13 @@ struct Rectifier {
     std::int64_t items = 0;  // elements of x: copies of the signal share it
 };
 
+/// A signal of which only the channels that selections choose (ResolvedSelection, one an image and copy; see
+/// projection.h) are not zero.
+struct Chosen {
+    gpu::Slice selections;
+    std::int64_t first = 0;  // the signal's channel 0, as the selections count
+};
+
 struct ReverseArguments {
     std::size_t input = 0;       // the input whose signal is wanted
     Signal output;               // R at the node's output
@@ -111,6 +118,7 @@ struct ReverseArguments {
     Rule rule = Rule::deconv;
     LrnReverse lrn = LrnReverse::identity;
     std::optional<Rectifier> rectifier;  // only where fuses_rectifier()
+    std::optional<Chosen> chosen;        // what is known of the signal at the output
 };
 
 /// Forward tensors that a reverse reads; bit i stands for input or output i.
@@ -149,6 +157,9 @@ class Operator {
     virtual bool is_view() const { return false; }
     /// Input `i` is a dense range of the output, from this element on: where both share memory, nothing runs.
     virtual std::optional<std::int64_t> part_of_output(std::size_t /*i*/) const { return std::nullopt; }
+    /// Channel c of input `i` and channel c + this of the output hang together, and with no other: on the way back,
+    /// too, where one is zero, so is the other.
+    virtual std::optional<std::int64_t> same_channels(std::size_t /*i*/) const { return std::nullopt; }
     /// forward() can apply an Activation.
     virtual bool fuses_activation() const { return false; }
     virtual void forward(Emitter& emitter, const ForwardArguments& arguments) const = 0;

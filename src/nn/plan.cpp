@@ -369,6 +369,9 @@ class Plan::Builder {
                    plan_.selections_.slice(), signal(options_.target));
         std::vector<bool> begun(net_.tensors().size(), false);
         begun[static_cast<std::size_t>(options_.target)] = true;
+        // Where the signal still has the chosen channels only, and what they are called there.
+        std::vector<std::optional<Chosen>> chosen(net_.tensors().size());
+        chosen[static_cast<std::size_t>(options_.target)] = Chosen{plan_.selections_.slice(), 0};
         for (int i = static_cast<int>(net_.nodes().size()) - 1; i >= 0; --i) {
             if (!on_way_[static_cast<std::size_t>(i)]) continue;
             const Network::NodeInfo& n = node(i);
@@ -385,6 +388,12 @@ class Plan::Builder {
                 arguments.rule = options_.rule;
                 arguments.lrn = options_.lrn;
                 begun[t] = true;
+                arguments.chosen = chosen[static_cast<std::size_t>(n.outputs[0])];
+                const std::optional<std::int64_t> same = n.op->same_channels(k);
+                chosen[t].reset();
+                if (arguments.chosen && same && !arguments.accumulate && is_only_way(n.inputs[k])) {
+                    chosen[t] = Chosen{arguments.chosen->selections, arguments.chosen->first + *same};
+                }
                 if (is_fused_rectifier(i)) continue;
                 if (const int r = fused_rectifier(i); r >= 0) {
                     const Tensor x = forward_tensor(node(r).outputs[0]);

@@ -60,7 +60,7 @@ struct Dispatch {
     std::string_view shader;               // an embedded shader's name
     std::optional<FftShape> fft;           // VkFFT's shaders instead, in place in the only binding; never cut
     std::vector<std::uint32_t> constants;  // specialization constants 0, 1, 2, …
-    std::vector<Binding> bindings;         // storage buffers 0, 1, 2, …; at most four (Vulkan's minimum)
+    std::vector<Binding> bindings;         // 0, 1, 2, …; at most four storage buffers (Vulkan's minimum)
     std::array<std::byte, 128> push{};     // at most 128 bytes (Vulkan's minimum)
     std::uint32_t push_bytes = 0;
     Groups groups{1, 1, 1};

@@ -92,7 +92,9 @@ Recording::Recording(const Device& device, Pipelines& pipelines, std::vector<Ste
     std::uint32_t buffers = 0;
     for (const Step& step : steps_) {
         if (step.dispatch.shader.empty() && !step.dispatch.fft) continue;
-        if (step.dispatch.bindings.size() > 4) throw Error(step.dispatch.label + " binds more than four buffers");
+        const auto storage = std::count_if(step.dispatch.bindings.begin(), step.dispatch.bindings.end(),
+                                           [](const Binding& binding) { return binding.texels == Texels::none; });
+        if (storage > 4) throw Error(step.dispatch.label + " binds more than four storage buffers");
         for (const Binding& binding : step.dispatch.bindings) {
             const std::uint64_t most = binding.texels != Texels::none
                                            ? texel_bytes(binding.texels) * device.limits().texel_elements
@@ -117,8 +119,8 @@ Recording::Recording(const Device& device, Pipelines& pipelines, std::vector<Ste
                                      : nullptr);
         if (dispatch.shader.empty()) continue;
         sets_.back() = device.handle().allocateDescriptorSets({*descriptors_, pipeline_of(dispatch).bindings}).front();
-        std::array<vk::DescriptorBufferInfo, 4> infos;
-        std::array<vk::BufferView, 4> views;
+        std::vector<vk::DescriptorBufferInfo> infos(dispatch.bindings.size());
+        std::vector<vk::BufferView> views(dispatch.bindings.size());
         std::vector<vk::WriteDescriptorSet> writes;
         for (std::uint32_t i = 0; i < dispatch.bindings.size(); ++i) {
             const Slice& slice = dispatch.bindings[i].slice;

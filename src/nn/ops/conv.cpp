@@ -35,6 +35,7 @@ class ConvOperator : public Operator {
         task.images = arguments.output.copies * arguments.output.shape[0];
         task.accumulate = arguments.accumulate;
         task.rectifier = arguments.rectifier;
+        task.chosen = arguments.chosen;
         task.label = name_ + " reverse";
         emit_convolution(emitter, task);
     }

@@ -12,7 +12,8 @@ struct Push {
     std::uint32_t destination_channels, destination_height, destination_width;
     std::uint32_t groups, blocks;
     std::int32_t kernel_y, kernel_x, stride_y, stride_x, pad_y, pad_x, dilation_y, dilation_x;
-    std::uint32_t has_bias, accumulate, relu;
+    std::uint32_t has_bias, accumulate, relu, chosen, first_image;
+    std::int32_t first_channel;
 };
 
 /// (O, I, k, l) to [group][block][source channel][k][l][block of destination channels], zeros where a block is not
@@ -65,7 +66,8 @@ void DirectConvolution::emit(Emitter& emitter, const ConvolutionTask& task) cons
     layout.name = (forward ? "direct forward " : "direct reverse ") + std::to_string(block);
     layout.table = [&] { return weight_table(c, task.direction, block); };
     const gpu::Slice weights = emitter.weights(*task.weights, layout);
-    const gpu::Slice bias = task.bias != nullptr ? emitter.constant(*task.bias) : emitter.unused();
+    gpu::Slice bias = task.bias != nullptr ? emitter.constant(*task.bias) : emitter.unused();
+    if (task.chosen) bias = task.chosen->selections;  // the shader reads one or the other
 
     // Weights handed round a subgroup: where a workgroup is exactly one.  The variant for eight reads texel buffers.
     const gpu::DeviceInfo& device = emitter.device();
@@ -93,16 +95,33 @@ void DirectConvolution::emit(Emitter& emitter, const ConvolutionTask& task) cons
                          task.accumulate ? gpu::in_out(task.destination) : gpu::out(task.destination)};
     const auto u = [](std::int64_t value) { return static_cast<std::uint32_t>(value); };
     const auto i = [](std::int64_t value) { return static_cast<std::int32_t>(value); };
-    dispatch.set_push(Push{u(sources), u(forward ? c.in_height : c.out_height), u(forward ? c.in_width : c.out_width),
-                           u(destinations), u(forward ? c.out_height : c.in_height),
-                           u(forward ? c.out_width : c.in_width), u(c.groups), u(blocks), i(c.kernel_y), i(c.kernel_x),
-                           i(c.stride_y), i(c.stride_x), i(c.pad_y), i(c.pad_x), i(c.dilation_y), i(c.dilation_x),
-                           task.bias != nullptr ? 1U : 0U, task.accumulate ? 1U : 0U,
-                           task.activation == Activation::relu ? 1U : 0U});
+    dispatch.set_push(Push{u(sources),
+                           u(forward ? c.in_height : c.out_height),
+                           u(forward ? c.in_width : c.out_width),
+                           u(destinations),
+                           u(forward ? c.out_height : c.in_height),
+                           u(forward ? c.out_width : c.in_width),
+                           u(c.groups),
+                           u(blocks),
+                           i(c.kernel_y),
+                           i(c.kernel_x),
+                           i(c.stride_y),
+                           i(c.stride_x),
+                           i(c.pad_y),
+                           i(c.pad_x),
+                           i(c.dilation_y),
+                           i(c.dilation_x),
+                           task.bias != nullptr ? 1U : 0U,
+                           task.accumulate ? 1U : 0U,
+                           task.activation == Activation::relu ? 1U : 0U,
+                           task.chosen ? 1U : 0U,
+                           u(task.first_image),
+                           i(task.chosen ? task.chosen->first : 0)});
     dispatch.groups = {
         gpu::divide_up(static_cast<std::uint64_t>(places), workgroup * static_cast<std::uint64_t>(pixels)),
         u(c.groups * blocks), u(task.images * phases)};
     dispatch.flops = c.flops() * static_cast<double>(task.images);
+    if (task.chosen) dispatch.flops /= static_cast<double>(sources);
     dispatch.bytes = static_cast<double>(task.source.bytes + task.destination.bytes + weights.bytes);
     dispatch.label = task.label;
     emitter.emit(std::move(dispatch));

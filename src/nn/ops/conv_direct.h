@@ -9,6 +9,7 @@ class DirectConvolution : public ConvolutionAlgorithm {
   public:
     std::string_view name() const override { return "direct"; }
     bool supports(const ConvolutionTask& /*task*/, const gpu::DeviceInfo& /*device*/) const override { return true; }
+    bool runs_chosen() const override { return true; }
     void emit(Emitter& emitter, const ConvolutionTask& task) const override;
 };
 

@@ -163,6 +163,8 @@ void PackedConvolution::emit(Emitter& emitter, const ConvolutionTask& task) cons
             product.destination_step_y = y.destination_step;
             product.destination_step_x = x.destination_step;
             product.accumulate = task.accumulate;
+            product.chosen = task.chosen;
+            product.first_image = task.first_image;
             product.activation = task.activation;
             if (product.taps_y == 0 && task.accumulate && task.activation == Activation::none && !bias) continue;
             const gpu::Slice weights =
@@ -204,6 +206,8 @@ void PointwiseConvolution::emit(Emitter& emitter, const ConvolutionTask& task) c
     product.stride_x = c.stride_x;
     product.destination_channels = forward ? c.out_channels : c.in_channels;
     product.accumulate = task.accumulate;
+    product.chosen = task.chosen;
+    product.first_image = task.first_image;
     product.activation = task.activation;
     const Taps tap{1, 0, 1, 0, 1, 1, 1, 0, 1};
     emit_packed_product(emitter, product, task.source, packed_weights(emitter, task, product, tap, tap),

@@ -9,6 +9,7 @@ class PackedConvolution : public ConvolutionAlgorithm {
   public:
     std::string_view name() const override { return "packed"; }
     bool supports(const ConvolutionTask& task, const gpu::DeviceInfo& device) const override;
+    bool runs_chosen() const override { return true; }
     bool fuses_rectifier(const Rectifier& /*rectifier*/) const override { return true; }
     std::int64_t scratch_bytes(const ConvolutionTask& task) const override;
     void emit(Emitter& emitter, const ConvolutionTask& task) const override;
@@ -19,6 +20,7 @@ class PointwiseConvolution : public ConvolutionAlgorithm {
   public:
     std::string_view name() const override { return "pointwise"; }
     bool supports(const ConvolutionTask& task, const gpu::DeviceInfo& device) const override;
+    bool runs_chosen() const override { return true; }
     bool suits(const ConvolutionTask& task) const override;
     bool fuses_rectifier(const Rectifier& rectifier) const override { return rectifier.rule == Rule::deconv; }
     void emit(Emitter& emitter, const ConvolutionTask& task) const override;

@@ -21,7 +21,8 @@ std::string describe(const ConvolutionTask& task) {
            join({c.groups * c.in_channels, c.in_height, c.in_width}) + " " + join({c.kernel_y, c.kernel_x}) + " s" +
            join({c.stride_y, c.stride_x}) + " p" + join({c.pad_y, c.pad_x}) + " d" +
            join({c.dilation_y, c.dilation_x}) + " g" + join({c.groups}) + " to " +
-           join({c.groups * c.out_channels, c.out_height, c.out_width}) + " n" + join({task.images});
+           join({c.groups * c.out_channels, c.out_height, c.out_width}) + " n" + join({task.images}) +
+           (task.chosen ? " of chosen channels" : "");
 }
 
 std::span<const ConvolutionAlgorithm* const> convolution_algorithms() {
@@ -39,7 +40,8 @@ const ConvolutionAlgorithm& default_algorithm(const ConvolutionTask& task, const
     const auto all = convolution_algorithms();
     // The last one runs everything.
     return **std::find_if(all.begin(), all.end() - 1, [&](const ConvolutionAlgorithm* algorithm) {
-        return algorithm->supports(task, device) && algorithm->suits(task);
+        // Who reads the chosen channels only has next to nothing to do.
+        return algorithm->supports(task, device) && (task.chosen ? algorithm->runs_chosen() : algorithm->suits(task));
     });
 }
 
@@ -52,7 +54,7 @@ const ConvolutionAlgorithm& algorithm_for(const Emitter& emitter, const Convolut
 }
 
 void emit_convolution(Emitter& emitter, const ConvolutionTask& task) {
-    emitter.note(task);
+    if (!task.chosen) emitter.note(task);  // nothing to measure
     const ConvolutionAlgorithm& algorithm = algorithm_for(emitter, task);
     const Convolution& c = task.convolution;
     const gpu::Limits& limits = emitter.device().limits;
@@ -67,6 +69,7 @@ void emit_convolution(Emitter& emitter, const ConvolutionTask& task) {
         limits, [&](std::int64_t first, std::int64_t count) {
             ConvolutionTask run = task;
             run.images = count;
+            run.first_image = task.first_image + first;
             run.source = floats(task.source, first * source, count * source);
             run.destination = floats(task.destination, first * destination, count * destination);
             if (run.rectifier) {

@@ -44,6 +44,8 @@ struct ConvolutionTask {
     Activation activation = Activation::none;
     std::optional<Rectifier> rectifier;  // applied to the source as it is read
     std::int64_t rectified_first = 0;    // the source's first element, counted in the whole signal
+    std::optional<Chosen> chosen;        // only these channels of the source are not zero; without a bias
+    std::int64_t first_image = 0;        // of the source, as the selections count
     std::string label;
 };
 
@@ -58,6 +60,8 @@ class ConvolutionAlgorithm {
     virtual bool supports(const ConvolutionTask& task, const gpu::DeviceInfo& device) const = 0;
     /// A good guess, among tasks that it supports, where nothing was measured.
     virtual bool suits(const ConvolutionTask& /*task*/) const { return true; }
+    /// Reads no other channels than the chosen ones.
+    virtual bool runs_chosen() const { return false; }
     /// Applies the task's rectifier itself; for others it is applied to the source, in place, before.
     virtual bool fuses_rectifier(const Rectifier& /*rectifier*/) const { return false; }
     /// The largest binding of scratch memory that one image needs.

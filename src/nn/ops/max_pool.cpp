@@ -15,6 +15,8 @@ class MaxPoolOperator : public Operator {
         outputs_ = {output, output};
     }
 
+    std::optional<std::int64_t> same_channels(std::size_t /*i*/) const override { return 0; }
+
     void forward(Emitter& emitter, const ForwardArguments& arguments) const override {
         const Shape& shape = arguments.outputs[0].shape;
         const bool keep = arguments.outputs.size() > 1 && arguments.outputs[1];

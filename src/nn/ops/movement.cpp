@@ -74,6 +74,10 @@ class ConcatOperator : public Operator {
         if (outer_ != 1) return std::nullopt;
         return starts_[i] * inner_;
     }
+    std::optional<std::int64_t> same_channels(std::size_t i) const override {
+        if (axis_ != 1) return std::nullopt;
+        return starts_[i];
+    }
 
     void forward(Emitter& emitter, const ForwardArguments& arguments) const override {
         for (std::size_t i = 0; i < sizes_.size(); ++i) {

@@ -66,11 +66,14 @@ void emit_packed_product(Emitter& emitter, const PackedProduct& product, const g
         std::uint32_t stride_y, stride_x, tap_first;
         std::int32_t tap_y, tap_x;
         std::uint32_t destination_channels, destination_plane, destination_first, destination_y, destination_x;
-        std::uint32_t source_channels;
+        std::uint32_t source_channels, first_image;
+        std::int32_t first_channel;
     };
     const Packed& from = product.source;
     const std::int64_t places = product.grid_height * product.grid_width;
-    const std::int64_t total = places * from.images;
+    // Images with channels of their own run apart.
+    const std::int64_t runs = product.chosen ? from.images : 1;
+    const std::int64_t total = places * from.images / runs;
     const std::int64_t block = product.block();
     const std::int64_t blocks = (product.destination_channels + block - 1) / block;
     // Fewer places a lane where the last workgroup would be half empty.
@@ -87,11 +90,16 @@ void emit_packed_product(Emitter& emitter, const PackedProduct& product, const g
          {"nn/conv_packed.plain4x8", "nn/conv_packed.plain8x4", "nn/conv_packed.plain16x4",
           "nn/conv_packed.plain16x2"}}};
     dispatch.shader = shaders.at(product.plain ? 1 : 0).at(variant);
-    dispatch.constants = {u(lanes), bias ? 1U : 0U, product.accumulate ? 1U : 0U,
-                          product.activation == Activation::relu ? 1U : 0U, product.rectified ? 1U : 0U};
+    dispatch.constants = {u(lanes),
+                          bias ? 1U : 0U,
+                          product.accumulate ? 1U : 0U,
+                          product.activation == Activation::relu ? 1U : 0U,
+                          product.rectified ? 1U : 0U,
+                          product.chosen ? 1U : 0U};
     dispatch.bindings = {gpu::in_texels(source, product.plain ? gpu::Texels::r32f : gpu::Texels::rgba32f),
                          gpu::in_texels(weights, gpu::Texels::rgba32f), gpu::in_texels(bias ? bias : emitter.unused()),
-                         product.accumulate ? gpu::in_out(destination) : gpu::out(destination)};
+                         product.accumulate ? gpu::in_out(destination) : gpu::out(destination),
+                         gpu::in(product.chosen ? product.chosen->selections : emitter.unused())};
     const std::int64_t row = from.width;
     dispatch.set_push(
         Push{u(total),
@@ -114,12 +122,15 @@ void emit_packed_product(Emitter& emitter, const PackedProduct& product, const g
              u(product.destination_first_y * product.destination_width + product.destination_first_x),
              u(product.destination_step_y * product.destination_width),
              u(product.destination_step_x),
-             u(from.channels)});
+             u(from.channels),
+             u(product.first_image),
+             i(product.chosen ? product.chosen->first : 0)});
     dispatch.groups = {
         gpu::divide_up(static_cast<std::uint64_t>(total), static_cast<std::uint64_t>(lanes * lane_places)),
-        u(from.groups * blocks), 1};
+        u(from.groups * blocks), u(runs)};
     dispatch.flops = 2.0 * static_cast<double>(from.groups * product.destination_channels * from.channels) *
-                     static_cast<double>(product.taps_y * product.taps_x * total);
+                     static_cast<double>(product.taps_y * product.taps_x * places * from.images);
+    if (product.chosen) dispatch.flops /= static_cast<double>(from.blocks());
     dispatch.bytes = static_cast<double>(source.bytes + destination.bytes + weights.bytes);
     dispatch.label = label;
     emitter.emit(std::move(dispatch));

@@ -44,6 +44,9 @@ struct PackedProduct {
     /// The source is dense, (N, C, H, W) with H and W those of `source`: for one tap and no border.
     bool plain = false;
     bool rectified = false;  // plain: max(x, 0) of the source
+    /// Only these channels of the source are read; without a bias.
+    std::optional<Chosen> chosen;
+    std::int64_t first_image = 0;  // of the source, as the selections count
 
     /// Output channels that a workgroup computes: the weights' innermost dimension but one.
     std::int64_t block() const;

@@ -48,6 +48,8 @@ class UnaryOperator : public Operator {
         outputs_ = {context.shapes.at(0)};
     }
 
+    std::optional<std::int64_t> same_channels(std::size_t /*i*/) const override { return 0; }
+
     void forward(Emitter& emitter, const ForwardArguments& arguments) const override {
         const gpu::Slice& from = arguments.inputs[0].slice;
         const gpu::Slice& to = arguments.outputs[0].slice;
