@@ -49,9 +49,11 @@ Graph RandomWeights::apply(const Graph& graph, int count) {
         for (std::size_t i = 1; i < node->inputs.size(); ++i) {
             const auto learned = graph.constants.find(node->inputs[i]);
             if (learned == graph.constants.end() || !learned->second.is_float()) continue;
-            auto [made, fresh] = made_.try_emplace(learned->first);
-            if (fresh) made->second = random_like(learned->second, learned->first);
-            changed.constants[learned->first] = made->second;
+            std::weak_ptr<const std::vector<float>>& made = made_[learned->first];
+            HostTensor& random = changed.constants[learned->first];
+            random.floats = made.lock();
+            if (!random.floats) random = random_like(learned->second, learned->first);
+            made = random.floats;
         }
     }
     return changed;

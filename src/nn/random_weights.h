@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,8 @@ class RandomWeights {
     Graph apply(const Graph& graph, int count);
 
   private:
-    std::map<std::string, HostTensor> made_;  // by the constant's name
+    // By the constant's name.  Who has a network of them shares them with the next; nobody keeps them for later.
+    std::map<std::string, std::weak_ptr<const std::vector<float>>> made_;
 };
 
 }  // namespace deconv::nn
