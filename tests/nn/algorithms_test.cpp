@@ -61,14 +61,32 @@ void expect_algorithm(const std::string& algorithm, const std::string& shader, R
     std::printf("[          ] %s ran in %d of %d projections\n", algorithm.c_str(), ran, 3 * trials);
     const bool packed = engine().device.info().type == gpu::DeviceType::cpu &&
                         engine().device.info().subgroup_size == 8 && engine().device.info().subgroup_shuffle;
-    // Whatever the device, "direct" runs everything.
-    EXPECT_EQ(ran, algorithm == "direct" || packed ? 3 * trials : 0);
+    const bool everywhere = algorithm == "direct" || algorithm == "tiled";
+    EXPECT_EQ(ran, everywhere || packed ? 3 * trials : 0);
 }
 
 TEST(EngineAlgorithms, Direct) {
     Random random(61);
     expect_algorithm("direct", "nn/conv.", random, 3, 2, 12, 1e-5);
     expect_algorithm("direct", "nn/conv.", random, 1, 2, 12, 1e-5);
+}
+
+TEST(EngineAlgorithms, Tiled) {
+    Random random(67);
+    expect_algorithm("tiled", "nn/conv_tiled", random, 3, 2, 16, 1e-5);
+    expect_algorithm("tiled", "nn/conv_tiled", random, 1, 1, 12, 1e-5);
+    expect_algorithm("tiled", "nn/conv_tiled", random, 5, 3, 8, 1e-5);
+    // Several tiles of channels and of places, both ways.
+    ModelMaker maker;
+    maker.constant("w", random.normal({150, 70, 3, 3}));
+    maker.constant("b", random.normal({150}));
+    maker.node("Conv", {"x", "w", "b"}, "z", {{"pads", Ints{1, 0, 2, 1}}, {"dilations", Ints{1, 2}}});
+    maker.node("Relu", {"z"}, "y");
+    Comparison comparison(maker.proto(), {{"x", random.normal({2, 70, 11, 13})}}, {"y"});
+    comparison.runner().model().choices().force("tiled");
+    comparison.expect_forward(1e-5);
+    for (const nn::Rule rule : all_rules) comparison.expect_projection("y", rule, {{}, {}}, 1e-5);
+    EXPECT_EQ(dispatches(comparison.runner().current(), "nn/conv_tiled"), 2);
 }
 
 TEST(EngineAlgorithms, Packed) {
@@ -92,7 +110,7 @@ TEST(EngineAlgorithms, Winograd) {
 TEST(EngineAlgorithms, ImagesThatFitNoBindingTogetherRunInSlices) {
     const PretendedRange pretended(std::uint64_t{1} << 20);
     Random random(65);
-    for (const std::string algorithm : {"direct", "packed", "winograd4"}) {
+    for (const std::string algorithm : {"direct", "tiled", "packed", "winograd4"}) {
         ModelMaker maker;
         maker.constant("w", random.normal({16, 16, 3, 3}));
         maker.node("Conv", {"x", "w"}, "y", {{"pads", Ints{3, 3, 3, 3}}});

@@ -344,7 +344,7 @@ bool FftConvolution::supports(const ConvolutionTask& task, const gpu::DeviceInfo
            columns * c.groups * std::max(c.in_channels, c.out_channels) <= most_groups && layout->runs() <= most_groups;
 }
 
-bool FftConvolution::suits(const ConvolutionTask& /*task*/) const {
+bool FftConvolution::suits(const ConvolutionTask& /*task*/, const gpu::DeviceInfo& /*device*/) const {
     return false;
 }
 

@@ -183,7 +183,7 @@ bool PointwiseConvolution::supports(const ConvolutionTask& task, const gpu::Devi
            task.weights->floats->size() * 16 <= device.limits.storage_range;
 }
 
-bool PointwiseConvolution::suits(const ConvolutionTask& task) const {
+bool PointwiseConvolution::suits(const ConvolutionTask& task, const gpu::DeviceInfo& /*device*/) const {
     // Packing costs about as much as what reading single components adds in a dozen passes over sixteen channels.
     const Convolution& c = task.convolution;
     return (task.direction == Direction::forward ? c.out_channels : c.in_channels) <= 192;

@@ -21,7 +21,7 @@ class PointwiseConvolution : public ConvolutionAlgorithm {
     std::string_view name() const override { return "pointwise"; }
     bool supports(const ConvolutionTask& task, const gpu::DeviceInfo& device) const override;
     bool runs_chosen() const override { return true; }
-    bool suits(const ConvolutionTask& task) const override;
+    bool suits(const ConvolutionTask& task, const gpu::DeviceInfo& device) const override;
     bool fuses_rectifier(const Rectifier& rectifier) const override { return rectifier.rule == Rule::deconv; }
     void emit(Emitter& emitter, const ConvolutionTask& task) const override;
 };

@@ -47,7 +47,7 @@ bool WinogradConvolution::supports(const ConvolutionTask& task, const gpu::Devic
            weights <= device.limits.storage_range;
 }
 
-bool WinogradConvolution::suits(const ConvolutionTask& task) const {
+bool WinogradConvolution::suits(const ConvolutionTask& task, const gpu::DeviceInfo& /*device*/) const {
     const Shape s = shape_of(task);
     // The transforms cost what some thirty channels' products do, and more where few tiles leave lanes idle.
     const std::int64_t channels = std::min(s.source_channels, s.destination_channels);

@@ -12,7 +12,7 @@ class WinogradConvolution : public ConvolutionAlgorithm {
 
     std::string_view name() const override { return tile_ == 2 ? "winograd2" : "winograd4"; }
     bool supports(const ConvolutionTask& task, const gpu::DeviceInfo& device) const override;
-    bool suits(const ConvolutionTask& task) const override;
+    bool suits(const ConvolutionTask& task, const gpu::DeviceInfo& device) const override;
     bool fuses_rectifier(const Rectifier& rectifier) const override { return rectifier.rule == Rule::deconv; }
     std::int64_t scratch_bytes(const ConvolutionTask& task) const override;
     void emit(Emitter& emitter, const ConvolutionTask& task) const override;

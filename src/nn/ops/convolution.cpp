@@ -5,6 +5,7 @@
 #include "nn/ops/conv_direct.h"
 #include "nn/ops/conv_fft.h"
 #include "nn/ops/conv_packed.h"
+#include "nn/ops/conv_tiled.h"
 #include "nn/ops/conv_winograd.h"
 #include "nn/ops/emit.h"
 
@@ -32,7 +33,9 @@ std::span<const ConvolutionAlgorithm* const> convolution_algorithms() {
     static const FftConvolution fft;
     static const WinogradConvolution winograd2(2);
     static const WinogradConvolution winograd4(4);
-    static const ConvolutionAlgorithm* const all[] = {&pointwise, &fft, &winograd4, &winograd2, &packed, &direct};
+    static const TiledConvolution tiled;
+    static const ConvolutionAlgorithm* const all[] = {&pointwise, &fft,   &winograd4, &winograd2,
+                                                      &packed,    &tiled, &direct};
     return all;
 }
 
@@ -41,7 +44,8 @@ const ConvolutionAlgorithm& default_algorithm(const ConvolutionTask& task, const
     // The last one runs everything.
     return **std::find_if(all.begin(), all.end() - 1, [&](const ConvolutionAlgorithm* algorithm) {
         // Who reads the chosen channels only has next to nothing to do.
-        return algorithm->supports(task, device) && (task.chosen ? algorithm->runs_chosen() : algorithm->suits(task));
+        return algorithm->supports(task, device) &&
+               (task.chosen ? algorithm->runs_chosen() : algorithm->suits(task, device));
     });
 }
 

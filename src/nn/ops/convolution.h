@@ -59,7 +59,7 @@ class ConvolutionAlgorithm {
     virtual std::string_view name() const = 0;
     virtual bool supports(const ConvolutionTask& task, const gpu::DeviceInfo& device) const = 0;
     /// A good guess, among tasks that it supports, where nothing was measured.
-    virtual bool suits(const ConvolutionTask& /*task*/) const { return true; }
+    virtual bool suits(const ConvolutionTask& /*task*/, const gpu::DeviceInfo& /*device*/) const { return true; }
     /// Reads no other channels than the chosen ones.
     virtual bool runs_chosen() const { return false; }
     /// Applies the task's rectifier itself; for others it is applied to the source, in place, before.
