@@ -104,6 +104,20 @@ void WholeFile::commit() {
     temporary_.clear();
 }
 
+bool write_cache_file(const std::string& path, std::string_view bytes) {
+    try {
+        if (const fs::path folder = fs::path(path).parent_path(); !folder.empty()) fs::create_directories(folder);
+        WholeFile file(path);
+        file.write(bytes.data(), bytes.size());
+        file.commit();
+        return true;
+    } catch (const Error&) {
+        return false;
+    } catch (const fs::filesystem_error&) {
+        return false;
+    }
+}
+
 void check_writable_file(const std::string& path) {
     // Making the temporary file is the only sure test: permissions alone say nothing about read-only file systems.
     if (examine(path).kind == Kind::whole) WholeFile probe(path);

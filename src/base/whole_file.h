@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace deconv {
 
@@ -31,6 +32,10 @@ class WholeFile {
     std::string temporary_;  // empty when writing directly
     std::unique_ptr<std::FILE, Close> file_;
 };
+
+/// Writes a cache's file whole, and makes its folder.  False where that fails: a cache is only a convenience.  Several
+/// programs may do so at once.
+bool write_cache_file(const std::string& path, std::string_view bytes);
 
 /// Throws Error now if `path` cannot be written later.  Leaves nothing behind, does not touch an existing file.
 void check_writable_file(const std::string& path);

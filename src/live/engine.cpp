@@ -153,7 +153,6 @@ void EngineBuilder::run() {
     for (;;) {
         // By then the engine before has been taken out; here no frame waits for it.
         if (untidy && !changed_.wait_for(lock, std::chrono::seconds(1), called)) {
-            untidy = false;
             lock.unlock();
             tidy_heaps();
             lock.lock();

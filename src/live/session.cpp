@@ -63,7 +63,8 @@ struct Session::Impl {
           scheduler(d),
           board(std::move(settings)),
           files(board),
-          engines(d, pipelines, scheduler, board, [this] { drain(); }),
+          engines(
+              d, pipelines, scheduler, board, [this] { drain(); }, t),
           source([this](const std::string& text, bool lasting) { board.tell(text, lasting); }),
           device_track(t, "device") {}
 

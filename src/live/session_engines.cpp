@@ -1,6 +1,7 @@
 #include "live/session_engines.h"
 
 #include <algorithm>
+#include <filesystem>
 
 #include "base/error.h"
 #include "live/headless.h"
@@ -63,10 +64,11 @@ nn::Selection fitted(nn::Selection selection, const SteadyStrongest& held, const
 }  // namespace
 
 SessionEngines::SessionEngines(const gpu::Device& device, gpu::Pipelines& pipelines, gpu::Scheduler& scheduler,
-                               SessionBoard& board, std::function<void()> drain)
+                               SessionBoard& board, std::function<void()> drain, Trace* trace)
     : slow_device_(device.info().type == gpu::DeviceType::cpu),
       board_(board),
       drain_(std::move(drain)),
+      trace_(trace),
       current_(board.wanted),
       tuner_(device, pipelines),
       tuning_(tuner_),
@@ -188,7 +190,13 @@ void SessionEngines::follow_first(int width, int height, bool look) {
     if (look) {
         const EngineSpec spec = wanted_spec();
         if (asked_ != spec) {
+            const bool written_anew = asked_ && asked_->written != spec.written;
             asked_ = spec;
+            asked_at_ = Clock::now();
+            if (written_anew) {
+                const auto now = std::filesystem::file_time_type::clock::now().time_since_epoch().count();
+                asked_at_ -= std::chrono::nanoseconds(std::max<std::int64_t>(0, now - spec.written));
+            }
             builder_.want(spec, width, height);
         }
     }
@@ -197,6 +205,7 @@ void SessionEngines::follow_first(int width, int height, bool look) {
     if (result->engine) {
         const bool known = asked_->layer >= 0 || result->spec.layer >= 0;
         adopt(std::move(result->engine));
+        if (trace_ != nullptr) trace_->complete("engine", "asked for to running", asked_at_, Clock::now());
         // What the model's own default turned out to be is no other engine.
         if (!known && current_.layer == engine_->layer) asked_ = wanted_spec();
     } else if (result->spec != *asked_) {

@@ -10,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include "base/trace.h"
 #include "live/background_tuning.h"
 #include "live/engine.h"
 #include "live/report.h"
@@ -23,9 +24,10 @@ namespace deconv::live {
 /// takes the settings back.  One thread, the one that runs the frames.
 class SessionEngines {
   public:
-    /// All references outlive it.  `drain` collects the frames under way: an engine goes only when none is its own.
+    /// All references, and the trace if there is one, outlive it.  `drain` collects the frames under way: an engine
+    /// goes only when none is its own.
     SessionEngines(const gpu::Device& device, gpu::Pipelines& pipelines, gpu::Scheduler& scheduler, SessionBoard& board,
-                   std::function<void()> drain);
+                   std::function<void()> drain, Trace* trace);
 
     /// Takes up what was set since the last call.
     void take_settings();
@@ -70,6 +72,7 @@ class SessionEngines {
     const bool slow_device_;
     SessionBoard& board_;
     std::function<void()> drain_;
+    Trace* trace_;
     Settings current_;
     nn::Tuner tuner_;
     BackgroundTuning tuning_;
@@ -80,6 +83,7 @@ class SessionEngines {
     EngineBuilder builder_, second_builder_;
     std::unique_ptr<Engine> engine_, second_;
     std::optional<EngineSpec> asked_, second_asked_;
+    Trace::Time asked_at_;  // when somebody asked, or when the watched file was written
     bool first_engine_ = true;
     bool forget_moments_ = false;
     int batch_ = 4;             // channels a frame of a mosaic

@@ -1,7 +1,5 @@
 #include "nn/tuner.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <fstream>
@@ -10,6 +8,7 @@
 #include <random>
 
 #include "base/error.h"
+#include "base/whole_file.h"
 
 namespace deconv::nn {
 namespace {
@@ -183,26 +182,12 @@ void Tuner::load() {
 
 void Tuner::save() const {
     if (file_.empty()) return;
-    try {
-        nlohmann::json json = {{"version", DECONV_VERSION}, {"device", device_.info().name}};
-        {
-            const std::lock_guard lock(mutex_);
-            json["tasks"] = known_;
-        }
-        std::filesystem::create_directories(file_.parent_path());
-        // Two programs may save at once: each writes its own file, and the rename is atomic.
-        const std::filesystem::path part = file_.string() + "." + std::to_string(::getpid());
-        std::ofstream stream(part);
-        stream << json.dump(1) << "\n";
-        stream.close();
-        if (stream) {
-            std::filesystem::rename(part, file_);
-        } else {
-            std::filesystem::remove(part);
-        }
-    } catch (const std::filesystem::filesystem_error&) {  // a cache is only a convenience
-        return;
+    nlohmann::json json = {{"version", DECONV_VERSION}, {"device", device_.info().name}};
+    {
+        const std::lock_guard lock(mutex_);
+        json["tasks"] = known_;
     }
+    write_cache_file(file_.string(), json.dump(1) + "\n");
 }
 
 }  // namespace deconv::nn

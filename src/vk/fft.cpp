@@ -1,13 +1,12 @@
 #include "vk/fft.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstring>
 #include <fstream>
 #include <iterator>
 
 #include "base/error.h"
+#include "base/whole_file.h"
 
 namespace deconv::gpu {
 namespace {
@@ -65,24 +64,11 @@ void FftCache::put(const FftShape& shape, std::vector<std::byte> code) {
     const std::string name = name_of(shape);
     kept_[name] = std::move(code);
     if (folder_.empty()) return;
-    try {
-        const std::vector<std::byte>& kept = kept_[name];
-        std::filesystem::create_directories(folder_);
-        // Two programs may save at once: each writes its own file, and the rename is atomic.
-        const std::filesystem::path part = file_of(name).string() + "." + std::to_string(::getpid());
-        std::ofstream stream(part, std::ios::binary);
-        const std::uint32_t head[2] = {file_format(), static_cast<std::uint32_t>(kept.size())};
-        stream.write(reinterpret_cast<const char*>(head), sizeof head);
-        stream.write(reinterpret_cast<const char*>(kept.data()), static_cast<std::streamsize>(kept.size()));
-        stream.close();
-        if (stream) {
-            std::filesystem::rename(part, file_of(name));
-        } else {
-            std::filesystem::remove(part);
-        }
-    } catch (const std::filesystem::filesystem_error&) {  // a cache is only a convenience
-        return;
-    }
+    const std::vector<std::byte>& kept = kept_[name];
+    const std::uint32_t head[2] = {file_format(), static_cast<std::uint32_t>(kept.size())};
+    std::string bytes(reinterpret_cast<const char*>(head), sizeof head);
+    bytes.append(reinterpret_cast<const char*>(kept.data()), kept.size());
+    write_cache_file(file_of(name).string(), bytes);
 }
 
 }  // namespace deconv::gpu

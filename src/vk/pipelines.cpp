@@ -1,7 +1,5 @@
 #include "vk/pipelines.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -9,6 +7,7 @@
 #include <iterator>
 
 #include "base/error.h"
+#include "base/whole_file.h"
 #include "vk/shaders.h"
 
 namespace deconv::gpu {
@@ -112,19 +111,9 @@ void Pipelines::save() {
     try {
         const std::vector<std::uint8_t> data = device_.handle().getPipelineCacheData(*cache_);
         if (data.size() <= saved_bytes_) return;
-        std::filesystem::create_directories(file_.parent_path());
-        // Two programs may save at once: each writes its own file, and the rename is atomic.
-        const std::filesystem::path part = file_.string() + "." + std::to_string(::getpid());
-        std::ofstream stream(part, std::ios::binary);
-        stream.write(reinterpret_cast<const char*>(data.data()), static_cast<std::streamsize>(data.size()));
-        stream.close();
-        if (stream) {
-            std::filesystem::rename(part, file_);
-            saved_bytes_ = data.size();
-        } else {
-            std::filesystem::remove(part);
-        }
-    } catch (const std::exception&) {  // see the declaration
+        const std::string_view bytes(reinterpret_cast<const char*>(data.data()), data.size());
+        if (write_cache_file(file_.string(), bytes)) saved_bytes_ = data.size();
+    } catch (const vk::SystemError&) {  // see the declaration
         saved_bytes_ = 0;
     }
 }
