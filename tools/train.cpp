@@ -161,7 +161,7 @@ int run(int argc, char** argv) {
     app.footer(
         "Two commands that work anywhere:\n"
         "  apt-get install dataset-fashion-mnist\n"
-        "  tools/train --data /usr/share/datasets/fashion-mnist --arch vgg-small --epochs 4 --out fashion.onnx\n"
+        "  tools/train --data /usr/share/datasets/fashion-mnist --epochs 2 --batch 64 --out fashion.onnx\n"
         "and then: tools/run --model fashion.onnx.  While it trains, deconv-live --model fashion.onnx --watch\n"
         "shows how its features form.");
     app.add_option("--data", options.data,

@@ -141,7 +141,7 @@ std::map<std::string, double> Tuner::measure(const ConvolutionTask& task) {
     trial_task.rectifier.reset();
     std::vector<Trial> trials;
     for (const ConvolutionAlgorithm* algorithm : convolution_algorithms()) {
-        if (!algorithm->supports(trial_task, device_.info())) continue;
+        if (!algorithm->supports(trial_task, device_.info()) || !algorithm->may_win(device_.info())) continue;
         Trial trial;
         trial.algorithm = algorithm;
         trial.emitter = std::make_unique<TrialEmitter>(device_, std::string(algorithm->name()));

@@ -60,12 +60,12 @@ bool TiledConvolution::supports(const ConvolutionTask& task, const gpu::DeviceIn
 }
 
 bool TiledConvolution::suits(const ConvolutionTask& task, const gpu::DeviceInfo& device) const {
-    // Half-empty tiles are wasted, few of them leave a GPU idle, and on a CPU barriers are dear.
+    // Half-empty tiles are wasted, and few of them leave a GPU idle.
     const Product product(task);
     const std::int64_t tiles =
         task.convolution.groups * product.blocks() * ((product.places() * task.images + side - 1) / side);
-    return device.type != gpu::DeviceType::cpu && product.destinations() >= side / 2 &&
-           product.sources() * product.taps() >= 4 * depth && tiles >= 32;
+    return may_win(device) && product.destinations() >= side / 2 && product.sources() * product.taps() >= 4 * depth &&
+           tiles >= 32;
 }
 
 void TiledConvolution::emit(Emitter& emitter, const ConvolutionTask& task) const {

@@ -58,6 +58,8 @@ class ConvolutionAlgorithm {
     virtual ~ConvolutionAlgorithm() = default;
     virtual std::string_view name() const = 0;
     virtual bool supports(const ConvolutionTask& task, const gpu::DeviceInfo& device) const = 0;
+    /// May be the fastest on such a device: else the tuner spares itself the time.
+    virtual bool may_win(const gpu::DeviceInfo& /*device*/) const { return true; }
     /// A good guess, among tasks that it supports, where nothing was measured.
     virtual bool suits(const ConvolutionTask& /*task*/, const gpu::DeviceInfo& /*device*/) const { return true; }
     /// Reads no other channels than the chosen ones.
