@@ -100,7 +100,7 @@ Normalisation measure(const Images& images) {
             squares.at(c) += v * v;
         }
     }
-    const double count = static_cast<double>(images.pixels.size() / channels);
+    const auto count = static_cast<double>(images.pixels.size()) / static_cast<double>(channels);
     for (std::size_t c = 0; c < 3; ++c) {
         const std::size_t from = std::min(c, channels - 1);
         const double mean = sum.at(from) / count;

@@ -68,13 +68,14 @@ void draw_plot(cv::Mat& picture, const cv::Rect& area, const std::string& title,
                            area.y + area.height * (1 - (value - low) / (high - low)));
     };
     write(picture, title, {area.x + area.width / 2, area.y - 18}, ink, 0.6, 0.5);
-    for (double v = low; v <= high + step / 2; v += step) {
+    for (int i = 0; low + i * step <= high + step / 2; ++i) {
+        const double v = low + i * step;
         const auto y = static_cast<int>(std::lround(place(1, v).y));
         cv::line(picture, {area.x, y}, {area.x + area.width, y}, faint, 1, cv::LINE_AA);
         write(picture, number(v, step), {area.x - 8, y + 5}, ink, 0.42, 1);
     }
-    const double epoch_step = std::max(1.0, tick_step(last - 1, 8));
-    for (double e = epoch_step == 1 ? 1 : epoch_step; e <= last; e += epoch_step) {
+    const auto epoch_step = std::max(1, static_cast<int>(tick_step(last - 1, 8)));
+    for (int e = epoch_step; e <= static_cast<int>(last); e += epoch_step) {
         const auto x = static_cast<int>(std::lround(place(e, low).x));
         cv::line(picture, {x, area.y}, {x, area.y + area.height}, faint, 1, cv::LINE_AA);
         write(picture, number(e, 1), {x, area.y + area.height + 20}, ink, 0.42, 0.5);

@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 /// Cut to the middle square where it is none, and resized.
 cv::Mat sized(const cv::Mat& picture, int size) {
     const int side = std::min(picture.rows, picture.cols);
-    const cv::Mat square = picture(cv::Rect((picture.cols - side) / 2, (picture.rows - side) / 2, side, side));
+    cv::Mat square = picture(cv::Rect((picture.cols - side) / 2, (picture.rows - side) / 2, side, side));
     if (side == size) return square;
     cv::Mat result;
     cv::resize(square, result, {size, size}, 0, 0, side > size ? cv::INTER_AREA : cv::INTER_LINEAR);

@@ -28,6 +28,7 @@ std::atomic<std::int64_t> allocations{0}, made{0}, waits{0};
 // A breakpoint here shows who allocates.
 [[gnu::noinline]] void* allocate(std::size_t size) {
     allocations.fetch_add(1, std::memory_order_relaxed);
+    // NOLINTNEXTLINE(cppcoreguidelines-owning-memory)
     if (void* memory = std::malloc(size)) return memory;
     throw std::bad_alloc();
 }
@@ -50,7 +51,8 @@ F real(F /*ours*/, const char* name) {
 }
 // NOLINTEND(cppcoreguidelines-owning-memory)
 
-// The loader's functions, counted on their way.  NOLINTBEGIN(readability-inconsistent-declaration-parameter-name)
+// The loader's functions, counted on their way.
+// NOLINTBEGIN(readability-inconsistent-declaration-parameter-name,bugprone-macro-parentheses)
 #define COUNTED(counter, result, name, parameters, arguments) \
     extern "C" VKAPI_ATTR result VKAPI_CALL name parameters { \
         counter.fetch_add(1, std::memory_order_relaxed);      \
@@ -71,7 +73,7 @@ COUNTED(waits, VkResult, vkDeviceWaitIdle, (VkDevice d), (d))
 COUNTED(waits, VkResult, vkWaitForFences,
         (VkDevice d, std::uint32_t n, const VkFence* f, VkBool32 all, std::uint64_t t), (d, n, f, all, t))
 #undef COUNTED
-// NOLINTEND(readability-inconsistent-declaration-parameter-name)
+// NOLINTEND(readability-inconsistent-declaration-parameter-name,bugprone-macro-parentheses)
 
 namespace deconv::live {
 namespace {

@@ -10,7 +10,6 @@ namespace {
 
 using live::EngineBuilder;
 using live::EngineSpec;
-using live::LoadedNetwork;
 using live::NetworkShelf;
 
 class LiveEngines : public ::testing::Test {
