@@ -352,7 +352,7 @@ int run(int argc, char** argv) {
 /// live/engine.cpp.
 void give_memory_back() {
 #ifdef __GLIBC__
-    mallopt(M_MMAP_THRESHOLD, 1 << 20);
+    mallopt(M_MMAP_THRESHOLD, 128 << 10);
     mallopt(M_ARENA_MAX, 2);
 #endif
 }
