@@ -138,8 +138,7 @@ void print(const json& entry, const json& before, const bench::Peaks& peaks) {
     if (entry.at("layers").empty()) return;
     std::printf("  %-34s %-24s %8s %8s %8s %8s %7s %5s\n", "layer", "algorithm", "best ms", "median", "p90", "GFLOP/s",
                 "GB/s", "peak");
-    for (std::size_t i = 0; i < entry.at("layers").size(); ++i) {
-        const json& layer = entry.at("layers")[i];
+    for (const json& layer : entry.at("layers")) {
         json old;
         if (!before.is_null()) {
             for (const json& other : before.at("layers")) {

@@ -13,7 +13,6 @@ namespace {
 using testing::Arguments;
 using testing::eventually;
 using testing::LiveWindow;
-using testing::Place;
 using testing::Program;
 using testing::stage;
 using testing::variety;
@@ -52,7 +51,7 @@ class WindowTest : public LiveWindow {
         cv::Mat bgr;
         cv::cvtColor(rgba, bgr, cv::COLOR_RGBA2BGR);
         std::filesystem::create_directories(folder_ / "pictures");
-        const std::string path = folder_ / ("pictures/" + name);
+        std::string path = folder_ / ("pictures/" + name);
         EXPECT_TRUE(cv::imwrite(path, bgr(cv::Rect(40, 0, side, side))));
         return path;
     }

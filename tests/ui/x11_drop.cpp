@@ -109,7 +109,7 @@ class Dropper {
 std::string drop_file(const std::string& display, const std::string& path) {
     ::Display* connection = XOpenDisplay(display.c_str());
     if (connection == nullptr) return "no X server";
-    const std::string wrong = Dropper(connection, path).drop();
+    std::string wrong = Dropper(connection, path).drop();
     XCloseDisplay(connection);
     return wrong;
 }
