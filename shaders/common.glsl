@@ -27,4 +27,12 @@ uint quotient(uint i, uint by) {
     return q;
 }
 uint remainder(uint i, uint by) { return i - quotient(i, by) * by; }
+
+// Which of `count` channels a signal has, whose only channel is `chosen` (−2: it has all) where the first of them is
+// called `first`: the first, and how many.
+uvec2 chosen_channels(int chosen, int first, uint count) {
+    if (chosen < 0) return uvec2(0, count);
+    const int local = chosen - first;
+    return local >= 0 && local < int(count) ? uvec2(local, 1) : uvec2(0);
+}
 #endif

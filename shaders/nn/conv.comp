@@ -128,27 +128,19 @@ void main() {
     const uint source_base = (image * p.groups + group) * p.source_channels * source_plane;
     const uint taps = uint(p.kernel_y * p.kernel_x);
     const uint weight_step = taps * vectors;
-    uint channels = p.source_channels;
-    uint channel_first = 0;
-    if (p.chosen != 0) {
-        const int channel = selections[2 * (p.first_image + image)].x;
-        const int local = channel - p.first_channel - int(group * p.source_channels);
-        if (channel >= 0) {
-            const bool here = local >= 0 && local < int(p.source_channels);
-            channel_first = here ? uint(local) : 0;
-            channels = here ? 1 : 0;
-        }
-    }
-    const uint source_first = source_base + channel_first * source_plane;
-    const uint weight_base =
-        ((group * p.blocks + block) * p.source_channels + channel_first) * weight_step;
+    uvec2 channels = uvec2(0, p.source_channels);  // the first, and how many
+    if (p.chosen != 0)
+        channels = chosen_channels(selections[2 * (p.first_image + image)].x,
+                                   p.first_channel + int(group * p.source_channels), p.source_channels);
+    const uint source_first = source_base + channels.x * source_plane;
+    const uint weight_base = ((group * p.blocks + block) * p.source_channels + channels.x) * weight_step;
 
     if (pointwise) {
         uint at[PIXELS];
         [[unroll]] for (uint q = 0; q < PIXELS; ++q)
             at[q] = source_first + uint(place_y[q]) * p.source_width + uint(place_x[q]);
         uint w = weight_base;
-        for (uint c = 0; c < channels; ++c) {
+        for (uint c = 0; c < channels.y; ++c) {
             LOAD_WEIGHTS(w)
             w += vectors;
             [[unroll]] for (uint q = 0; q < PIXELS; ++q) {
@@ -183,7 +175,7 @@ void main() {
                     at[q] = source_first + (inside[q] ? uint(y) * p.source_width + uint(x) : 0);
                 }
                 uint w = weight_base + uint(k * p.kernel_x + l) * vectors;
-                for (uint c = 0; c < channels; ++c) {
+                for (uint c = 0; c < channels.y; ++c) {
                     LOAD_WEIGHTS(w)
                     w += weight_step;
                     [[unroll]] for (uint q = 0; q < PIXELS; ++q) {

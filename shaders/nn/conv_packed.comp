@@ -104,13 +104,10 @@ void main() {
     uint begin = 0;  // blocks of four source channels
     uint end = p.channels;
     if (chosen) {
-        const int channel = selections[2 * (p.first_image + gl_WorkGroupID.z)].x;
-        const int local = channel - p.first_channel - int(group * p.source_channels);
-        const bool here = local >= 0 && local < int(p.source_channels);
-        if (channel >= 0) {
-            begin = here ? uint(local) / 4 : 0;
-            end = here ? begin + 1 : 0;
-        }
+        const uvec2 channels = chosen_channels(selections[2 * (p.first_image + gl_WorkGroupID.z)].x,
+                                               p.first_channel + int(group * p.source_channels), p.source_channels);
+        begin = channels.x / 4;
+        end = (channels.x + channels.y + 3) / 4;
     }
     uint w = (gl_WorkGroupID.y * p.taps_y * p.taps_x * p.channels + begin) * BLOCK +
              (BLOCK < LANES ? lane % BLOCK : lane);

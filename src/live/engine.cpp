@@ -148,15 +148,8 @@ bool EngineBuilder::busy() const {
 
 void EngineBuilder::run() {
     std::unique_lock lock(mutex_);
-    bool untidy = false;
     const auto called = [&] { return leaving_ || wanted_.has_value(); };
     for (;;) {
-        // By then the engine before has been taken out; here no frame waits for it.
-        if (untidy && !changed_.wait_for(lock, std::chrono::seconds(1), called)) {
-            lock.unlock();
-            tidy_heaps();
-            lock.lock();
-        }
         changed_.wait(lock, called);
         if (leaving_) return;
         const Wanted wanted = *wanted_;
@@ -173,8 +166,13 @@ void EngineBuilder::run() {
         lock.lock();
         working_ = false;
         result_ = std::move(result);
-        untidy = true;
         changed_.notify_all();
+        // By then the engine before has been taken out; here no frame waits for it.
+        if (!changed_.wait_for(lock, std::chrono::seconds(1), called)) {
+            lock.unlock();
+            tidy_heaps();
+            lock.lock();
+        }
     }
 }
 

@@ -194,8 +194,9 @@ void SessionEngines::follow_first(int width, int height, bool look) {
             asked_ = spec;
             asked_at_ = Clock::now();
             if (written_anew) {
-                const auto now = std::filesystem::file_time_type::clock::now().time_since_epoch().count();
-                asked_at_ -= std::chrono::nanoseconds(std::max<std::int64_t>(0, now - spec.written));
+                using File = std::filesystem::file_time_type;
+                const File::duration age = File::clock::now().time_since_epoch() - File::duration(spec.written);
+                asked_at_ -= std::max(File::duration(0), age);
             }
             builder_.want(spec, width, height);
         }

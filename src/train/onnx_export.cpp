@@ -151,18 +151,17 @@ nn::Graph for_inference(const nn::Graph& graph) {
     nn::Graph result = graph;
     result.nodes.clear();
     std::map<std::string, std::string> renamed;
+    const auto rename = [&](std::string& name) {
+        if (const auto found = renamed.find(name); found != renamed.end()) name = found->second;
+    };
     // One kind after the other, so that the second counts readers as they are by then.
     const auto rewrite = [&](const std::vector<nn::Node>& nodes, const auto& replaced) {
         renamed.clear();
         for (nn::Node node : nodes) {
-            for (std::string& input : node.inputs) {
-                if (const auto found = renamed.find(input); found != renamed.end()) input = found->second;
-            }
+            for (std::string& input : node.inputs) rename(input);
             if (!replaced(node)) result.nodes.push_back(std::move(node));
         }
-        for (std::string& output : result.outputs) {
-            if (const auto found = renamed.find(output); found != renamed.end()) output = found->second;
-        }
+        for (std::string& output : result.outputs) rename(output);
     };
     rewrite(graph.nodes, [&](const nn::Node& node) {
         if (node.op != "Dropout") return false;

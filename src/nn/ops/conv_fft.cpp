@@ -257,7 +257,7 @@ void emit_pack(Emitter& emitter, const ConvolutionTask& task, const Layout& layo
     dispatch.set_push(Push{u(channels), u(layout.y.source), u(layout.x.source), u(pairs), u(row_pairs),
                            u(layout.tiles_y.size), u(layout.tiles()), u(layout.tiles_x.count), i(layout.tiles_y.valid),
                            i(layout.tiles_x.valid), i(layout.y.first), i(layout.x.first),
-                           u(items > 0 ? task.rectified_first % items : 0), u(items)});
+                           u(items > 0 ? task.first_element() % items : 0), u(items)});
     dispatch.groups = {gpu::divide_up(static_cast<std::uint64_t>(pairs), workgroup), u(channels),
                        u(task.images * layout.tiles())};
     dispatch.bytes = static_cast<double>(task.source.bytes + to.bytes);

@@ -138,7 +138,7 @@ void PackedConvolution::emit(Emitter& emitter, const ConvolutionTask& task) cons
     const Layout layout = layout_of(task);
     const gpu::Slice packed = emitter.scratch(static_cast<std::uint64_t>(layout.source.image_bytes() * task.images));
     emit_pack(emitter, task.source, layout.height, layout.width, packed, layout.source, task.rectifier,
-              task.rectified_first, task.label + " pack");
+              task.first_element(), task.label + " pack");
     const gpu::Slice bias = task.bias != nullptr ? emitter.constant(*task.bias) : gpu::Slice{};
     for (const Taps& y : layout.y) {
         for (const Taps& x : layout.x) {

@@ -63,7 +63,7 @@ void emit_convolution(Emitter& emitter, const ConvolutionTask& task) {
     const Convolution& c = task.convolution;
     const gpu::Limits& limits = emitter.device().limits;
     const bool forward = task.direction == Direction::forward;
-    const std::int64_t source = forward ? c.in_elements() : c.out_elements();
+    const std::int64_t source = task.source_elements();
     const std::int64_t destination = forward ? c.out_elements() : c.in_elements();
     // Scratch memory begins anew with each run, so only its size counts, not where an image begins.
     const std::uint64_t scratch = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(algorithm.scratch_bytes(task)));
@@ -76,13 +76,10 @@ void emit_convolution(Emitter& emitter, const ConvolutionTask& task) {
             run.first_image = task.first_image + first;
             run.source = floats(task.source, first * source, count * source);
             run.destination = floats(task.destination, first * destination, count * destination);
-            if (run.rectifier) {
-                run.rectified_first = first * source;
-                if (!algorithm.fuses_rectifier(*run.rectifier)) {
-                    emit_rectifier(emitter, run.source, run.source, count * source, first * source, *run.rectifier,
-                                   false, run.label + " rectify");
-                    run.rectifier.reset();
-                }
+            if (run.rectifier && !algorithm.fuses_rectifier(*run.rectifier)) {
+                emit_rectifier(emitter, run.source, run.source, count * source, run.first_element(), *run.rectifier,
+                               false, run.label + " rectify");
+                run.rectifier.reset();
             }
             algorithm.emit(emitter, run);
         });

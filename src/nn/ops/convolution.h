@@ -43,10 +43,16 @@ struct ConvolutionTask {
     bool accumulate = false;
     Activation activation = Activation::none;
     std::optional<Rectifier> rectifier;  // applied to the source as it is read
-    std::int64_t rectified_first = 0;    // the source's first element, counted in the whole signal
     std::optional<Chosen> chosen;        // only these channels of the source are not zero; without a bias
-    std::int64_t first_image = 0;        // of the source, as the selections count
+    std::int64_t first_image = 0;        // of the source, counted in the whole signal
     std::string label;
+
+    /// Of one image of the source.
+    std::int64_t source_elements() const {
+        return direction == Direction::forward ? convolution.in_elements() : convolution.out_elements();
+    }
+    /// The source's, counted in the whole signal.
+    std::int64_t first_element() const { return first_image * source_elements(); }
 };
 
 /// The task's shape and direction in one line, e.g. "forward 64x56x56 3x3 s1x1 p1x1 d1x1 g1 to 64x56x56 n1": what a
