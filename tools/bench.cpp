@@ -235,7 +235,12 @@ int main(int argc, char** argv) {
     app.add_flag("!--no-batch", options.batched, "without the batched measurement");
     app.add_option("--seconds", options.seconds, "of each measurement");
     app.add_flag("--tune", options.tune, "measure every algorithm for every convolution, and run the best");
-    app.add_option("--algorithm", options.algorithm, "one for all convolutions that it can run");
+    std::vector<std::string> algorithms;
+    for (const nn::ConvolutionAlgorithm* algorithm : nn::convolution_algorithms()) {
+        algorithms.emplace_back(algorithm->name());
+    }
+    app.add_option("--algorithm", options.algorithm, "one for all convolutions that it can run")
+        ->check(CLI::IsMember(algorithms));
     app.add_option("--device", options.device, "index or part of a name");
     app.add_option("--limits", "minimum: only what Vulkan guarantees")
         ->check(CLI::IsMember({"minimum"}))
