@@ -72,6 +72,7 @@ int Runner::index(const std::string& tensor) const {
 void Runner::plan(const std::string& target, nn::Rule rule, nn::LrnReverse lrn, std::int64_t copies,
                   const std::vector<std::string>& observed, bool keep_signals) {
     nn::PlanOptions options;
+    options.precision = precision_;
     options.keep_signals = keep_signals;
     if (!target.empty()) options.target = network().projection_start(index(target));
     options.rule = rule;

@@ -40,6 +40,8 @@ class Runner {
     void plan(const std::string& target = {}, nn::Rule rule = nn::Rule::deconv,
               nn::LrnReverse lrn = nn::LrnReverse::identity, std::int64_t copies = 1,
               const std::vector<std::string>& observed = {}, bool keep_signals = false);
+    /// Of the plans made from now on.
+    void precision(nn::Precision precision) { precision_ = precision; }
     const nn::Plan& current() const { return *plan_; }
     gpu::Recording& recording() { return *recording_; }
     /// Records the plan anew, cut otherwise.
@@ -60,6 +62,7 @@ class Runner {
     int index(const std::string& tensor) const;
 
     nn::Model model_;
+    nn::Precision precision_ = nn::Precision::single;
     std::unique_ptr<nn::Plan> plan_;
     std::unique_ptr<gpu::Recording> recording_;
 };

@@ -23,6 +23,7 @@ struct Options {
     int size = 0;
     std::int64_t copies = 16;
     double seconds = 1;
+    nn::Precision precision = nn::Precision::single;
     bool tune = false, synthetic = false, minimum_limits = false, as_json = false, layers = true, batched = true;
 };
 
@@ -55,7 +56,9 @@ json measure(Gpu& gpu, const std::string& name, nn::Network network, const std::
         result["frames"][what]["processor"] = times.processor_ms;
         result["frames"][what]["memory_mib"] = static_cast<double>(plan.memory_bytes()) / 1048576;
     };
-    nn::PlanOptions project;
+    nn::PlanOptions forward;
+    forward.precision = options.precision;
+    nn::PlanOptions project = forward;
     if (!layer.empty()) {
         const nn::Network::Layer& start = model.network().find_layer(layer);
         project.target = model.network().projection_start(start.tensor);
@@ -74,7 +77,7 @@ json measure(Gpu& gpu, const std::string& name, nn::Network network, const std::
                                           {"choice", model.choices().get(described)}};
         }
     }
-    frames("forward", {});
+    frames("forward", forward);
     if (!layer.empty()) {
         frames("forward+project", project);
         if (options.batched) {
@@ -167,6 +170,9 @@ json run(const Options& options) {
         if (before.is_discarded()) throw Error(options.compare + " is not a report of deconv-bench --json");
     }
     Gpu gpu(options);
+    if (options.precision == nn::Precision::half && !gpu.device.info().half_precision) {
+        throw Error(gpu.device.info().name + " has no half precision: choose another --device, or leave --precision");
+    }
     const bench::Peaks peaks = bench::measure_peaks(gpu.device, gpu.pipelines, gpu.scheduler);
     json report = {{"version", DECONV_VERSION},
                    {"device", gpu.device.info().name},
@@ -241,6 +247,10 @@ int main(int argc, char** argv) {
     }
     app.add_option("--algorithm", options.algorithm, "one for all convolutions that it can run")
         ->check(CLI::IsMember(algorithms));
+    const std::map<std::string, nn::Precision> precisions{{"single", nn::Precision::single},
+                                                          {"half", nn::Precision::half}};
+    app.add_option("--precision", options.precision, "half: allows convolutions in half precision")
+        ->transform(CLI::CheckedTransformer(precisions).description("single|half"));
     app.add_option("--device", options.device, "index or part of a name");
     app.add_option("--limits", "minimum: only what Vulkan guarantees")
         ->check(CLI::IsMember({"minimum"}))

@@ -1,29 +1,63 @@
 #version 450
 // A convolution as a matrix product by tiles in shared memory, whose right side is gathered as it is read (implicit
-// GEMM): forward passes, and reverses with stride 1 (a convolution by the mirrored kernel).
+// GEMM): forward passes, reverses with stride 1 (a convolution by the mirrored kernel), and with one tap the products
+// between Winograd's transforms.
 //
 //   y[n, g, o, place] = b[g, o] + Σ_k  w[g, o, k] x[n, g, channel(k), place · stride − pad + tap(k) · dilation]
 //
-// A workgroup computes SIDE output channels at SIDE places; each invocation 8 of them at 4, sixteen apart, so that
-// neighbours write neighbours.  Steps of DEPTH k: all load, all multiply.
+// A workgroup computes HEIGHT output channels at WIDTH places; each invocation 8 of them at 8.  While a step of DEPTH k
+// is multiplied, the next one is on its way to registers; two halves of shared memory, so one barrier a step.
 //
-//   weights: [group][block][k][SIDE], k = channel · taps + tap, zeros where a block or the last step is not full
+//   weights: [group][block][k][HEIGHT], zeros where a block or the last step is not full.  `by_taps`:
+//            k = tap · channels + channel, channels a multiple of DEPTH, so that a step has one tap and needs one test;
+//            else k = channel · taps + tap, for few channels.
+//
+// Few tiles leave a GPU idle: the steps are then shared out to `parts` (the workgroup's z), whose sums follow each other
+// in the destination, without bias and activation, for sum_parts.comp.
+//
+// HALF multiplies in half precision, and adds up in it DEPTH at a time.  MATRIX multiplies halves by cooperative
+// matrices, which sum in floats: four subgroups of 32, each 32 channels at 32 places.  Its weights are
+// [group][block][step][HEIGHT][DEPTH].
+//
+// variant: 64x64 -DHEIGHT=64 -DWIDTH=64 -DDEPTH=16 -DTHREADS=64
+// variant: 128x64 -DHEIGHT=128 -DWIDTH=64 -DDEPTH=8 -DTHREADS=128
+// variant: half -DHEIGHT=64 -DWIDTH=64 -DDEPTH=16 -DTHREADS=64 -DHALF
+// variant: matrix -DHEIGHT=64 -DWIDTH=64 -DDEPTH=32 -DTHREADS=128 -DMATRIX
+#ifdef MATRIX
+#extension GL_KHR_memory_scope_semantics : require
+#extension GL_NV_cooperative_matrix : require
+#extension GL_KHR_shader_subgroup_basic : require
+#endif
+#if defined(HALF) || defined(MATRIX)
+#extension GL_EXT_shader_explicit_arithmetic_types_float16 : require
+#endif
 #include "common.glsl"
 
-const uint SIDE = 64;
-const uint DEPTH = 16;
-const uint THREADS = 128;
+#ifdef HALF
+#define Scalar float16_t
+#define Vector f16vec4
+#define Packed uvec2  // four weights
+Vector unpack(Packed four) { return f16vec4(unpackFloat2x16(four.x), unpackFloat2x16(four.y)); }
+#elif defined(MATRIX)
+#define Packed uvec4  // eight
+#else
+#define Scalar float
+#define Vector vec4
+#define Packed vec4
+Vector unpack(Packed four) { return four; }
+#endif
 
-layout(local_size_x = 128) in;
+layout(local_size_x = THREADS) in;
 layout(constant_id = 1) const uint taps_y = 1;
 layout(constant_id = 2) const uint taps_x = 1;
 layout(constant_id = 3) const bool with_bias = false;
 layout(constant_id = 4) const bool accumulate = false;
 layout(constant_id = 5) const bool relu = false;
 layout(constant_id = 6) const bool rectified = false;  // max(x, 0) of the source
+layout(constant_id = 7) const bool by_taps = false;
 
 layout(binding = 0) readonly buffer Source { float source[]; };
-layout(binding = 1) readonly buffer Weights { vec4 weights[]; };
+layout(binding = 1) readonly buffer Weights { Packed weights[]; };
 layout(binding = 2) readonly buffer Bias { float bias[]; };
 layout(binding = 3) buffer Destination { float destination[]; };
 
@@ -34,85 +68,194 @@ layout(push_constant) uniform Push {
     uint source_channels;             // of one group
     uint source_height, source_width;
     uint destination_channels;        // of one group
-    uint steps;
+    uint steps, part_steps;           // of all parts, and of one
     int stride_y, stride_x, pad_y, pad_x, dilation_y, dilation_x;
 } p;
 
-shared vec4 left[DEPTH][SIDE / 4];
-shared float right[DEPTH][SIDE];
+#ifdef MATRIX
+const uint PACKED = 8;
+const uint PITCH = DEPTH / 8 + 1;  // in eights: a row of the left side, a column of the right one; no bank conflicts
+const uint SUMS = WIDTH + 4;
+shared uvec4 left[2 * HEIGHT * PITCH];
+shared uvec4 right[2 * WIDTH * PITCH];
+shared float sums[HEIGHT * SUMS];
+#else
+const uint PACKED = 4;
+const uint COLUMNS = WIDTH / 8;  // invocations side by side
+shared Vector left[2][DEPTH][HEIGHT / 4];
+shared Vector right[2][DEPTH][WIDTH / 4];
+#endif
+
+const uint LEFT_LOADS = DEPTH * HEIGHT / PACKED / THREADS;
+const uint RIGHT_LOADS = DEPTH * WIDTH / THREADS;  // scalars, one k after the other
+
+uint part_first;  // element of the destination
+
+void put(uint channel_of_block, uint to, float value) {
+    const uint group = gl_WorkGroupID.y / p.blocks;
+    const uint channel = gl_WorkGroupID.y % p.blocks * HEIGHT + channel_of_block;
+    if (channel >= p.destination_channels || to >= p.total) return;
+    const uint image = quotient(to, p.places);
+    const uint all = group * p.destination_channels + channel;
+    const uint index = part_first + (image * p.groups * p.destination_channels + all) * p.places + to - image * p.places;
+    if (with_bias) value += bias[all];
+    if (accumulate) value += destination[index];
+    if (relu) value = value < 0.0 ? 0.0 : value;  // a NaN stays
+    destination[index] = value;
+}
 
 void main() {
     const uint thread = gl_LocalInvocationID.x;
     const uint group = gl_WorkGroupID.y / p.blocks;
-    const uint block = gl_WorkGroupID.y % p.blocks;
-    const uint first = gl_WorkGroupID.x * SIDE;
+    const uint first = gl_WorkGroupID.x * WIDTH;
     const uint taps = taps_y * taps_x;
     const uint source_plane = p.source_height * p.source_width;
+    const uint begin = gl_WorkGroupID.z * p.part_steps;
+    const uint end = min(begin + p.part_steps, p.steps);
 
-    // The place whose values this invocation loads, for every other k of a step.
-    const uint my_place = thread % SIDE;
+    // The place whose values this invocation loads, at every few k of a step.
+    const uint my_place = thread % WIDTH;
+    const uint my_depth = thread / WIDTH * RIGHT_LOADS;
     const uint at = min(first + my_place, p.total - 1);
     const uint image = quotient(at, p.places);
     const uint y_of = quotient(at - image * p.places, p.grid_width);
     const int corner_y = int(y_of) * p.stride_y - p.pad_y;
     const int corner_x = int(at - image * p.places - y_of * p.grid_width) * p.stride_x - p.pad_x;
     const uint source_base = (image * p.groups + group) * p.source_channels * source_plane;
+    const uint tap_steps = p.source_channels / DEPTH;  // by_taps: steps of one tap
 
-    const uint column = thread % 16;
-    const uint row = thread / 16;
-    vec4 sum[2][4];  // eight output channels, four places
+#ifdef MATRIX
+    const uint row = gl_SubgroupID / 2 * 32;
+    const uint column = gl_SubgroupID % 2 * 32;
+    fcoopmatNV<32, gl_ScopeSubgroup, 16, 16> sum[2][2];
     [[unroll]] for (uint i = 0; i < 2; ++i)
-        [[unroll]] for (uint j = 0; j < 4; ++j) sum[i][j] = vec4(0.0);
+        [[unroll]] for (uint j = 0; j < 2; ++j) sum[i][j] = fcoopmatNV<32, gl_ScopeSubgroup, 16, 16>(0.0);
+#else
+    const uint column = thread % COLUMNS;
+    const uint row = thread / COLUMNS;
+    vec4 sum[2][8];  // channels of the upper and the lower half; places of the left half, then of the right
+    [[unroll]] for (uint i = 0; i < 2; ++i)
+        [[unroll]] for (uint j = 0; j < 8; ++j) sum[i][j] = vec4(0.0);
+#endif
 
-    uint w = gl_WorkGroupID.y * p.steps * DEPTH * (SIDE / 4) + thread;
-    for (uint step_index = 0; step_index < p.steps; ++step_index) {
-        [[unroll]] for (uint i = 0; i < DEPTH * SIDE / 4 / THREADS; ++i) {
-            const uint entry = thread + i * THREADS;
-            left[entry / (SIDE / 4)][entry % (SIDE / 4)] = weights[w + i * THREADS];
-        }
-        w += DEPTH * SIDE / 4;
-        [[unroll]] for (uint i = 0; i < DEPTH * SIDE / THREADS; ++i) {
-            const uint depth = thread / SIDE + i * (THREADS / SIDE);
-            const uint k = step_index * DEPTH + depth;
-            const uint channel = k / taps;
-            const uint tap = k - channel * taps;
-            const uint tap_row = tap / taps_x;
-            const int y = corner_y + int(tap_row) * p.dilation_y;
-            const int x = corner_x + int(tap - tap_row * taps_x) * p.dilation_x;
-            float value = 0.0;
-            if (channel < p.source_channels && y >= 0 && x >= 0 && y < int(p.source_height) && x < int(p.source_width))
-                value = source[source_base + channel * source_plane + uint(y) * p.source_width + uint(x)];
-            right[depth][my_place] = rectified ? max(value, 0.0) : value;
-        }
-        barrier();
-        [[unroll]] for (uint depth = 0; depth < DEPTH; ++depth) {
-            const vec4 a = left[depth][row * 2];
-            const vec4 b = left[depth][row * 2 + 1];
-            [[unroll]] for (uint j = 0; j < 4; ++j) {
-                const float value = right[depth][column + j * 16];
-                sum[0][j] += a * value;
-                sum[1][j] += b * value;
+    Packed next_left[LEFT_LOADS];
+    float next_right[RIGHT_LOADS];
+    uint w = (gl_WorkGroupID.y * p.steps + begin) * (DEPTH * HEIGHT / PACKED) + thread;
+    for (uint step_index = begin; step_index <= end; ++step_index) {
+        // Fetch one step, multiply the one before.
+        if (step_index < end) {
+            [[unroll]] for (uint i = 0; i < LEFT_LOADS; ++i) next_left[i] = weights[w + i * THREADS];
+            w += DEPTH * HEIGHT / PACKED;
+            if (by_taps) {
+                const uint tap = step_index / tap_steps;
+                const uint channel = (step_index - tap * tap_steps) * DEPTH + my_depth;
+                const uint tap_row = tap / taps_x;
+                const int y = corner_y + int(tap_row) * p.dilation_y;
+                const int x = corner_x + int(tap - tap_row * taps_x) * p.dilation_x;
+                const bool inside = y >= 0 && x >= 0 && y < int(p.source_height) && x < int(p.source_width);
+                const uint from = source_base + channel * source_plane + uint(y) * p.source_width + uint(x);
+                [[unroll]] for (uint i = 0; i < RIGHT_LOADS; ++i) {
+                    next_right[i] = 0.0;
+                    if (inside) next_right[i] = source[from + i * source_plane];
+                }
+            } else {
+                [[unroll]] for (uint i = 0; i < RIGHT_LOADS; ++i) {
+                    const uint k = step_index * DEPTH + my_depth + i;
+                    const uint channel = k / taps;
+                    const uint tap = k - channel * taps;
+                    const uint tap_row = tap / taps_x;
+                    const int y = corner_y + int(tap_row) * p.dilation_y;
+                    const int x = corner_x + int(tap - tap_row * taps_x) * p.dilation_x;
+                    next_right[i] = 0.0;
+                    if (channel < p.source_channels && y >= 0 && x >= 0 && y < int(p.source_height) &&
+                        x < int(p.source_width))
+                        next_right[i] =
+                            source[source_base + channel * source_plane + uint(y) * p.source_width + uint(x)];
+                }
             }
+        }
+        if (step_index > begin) {
+            const uint half_of = (step_index - 1) % 2;
+#ifdef MATRIX
+            [[unroll]] for (uint depth = 0; depth < DEPTH; depth += 16) {
+                fcoopmatNV<16, gl_ScopeSubgroup, 16, 16> a[2];
+                fcoopmatNV<16, gl_ScopeSubgroup, 16, 16> x[2];
+                [[unroll]] for (uint i = 0; i < 2; ++i) {
+                    coopMatLoadNV(a[i], left, (half_of * HEIGHT + row + i * 16) * PITCH + depth / 8, PITCH, false);
+                    coopMatLoadNV(x[i], right, (half_of * WIDTH + column + i * 16) * PITCH + depth / 8, PITCH, true);
+                }
+                [[unroll]] for (uint i = 0; i < 2; ++i)
+                    [[unroll]] for (uint j = 0; j < 2; ++j) sum[i][j] = coopMatMulAddNV(a[i], x[j], sum[i][j]);
+            }
+#else
+#ifdef HALF
+            f16vec4 part[2][8];
+            [[unroll]] for (uint i = 0; i < 2; ++i)
+                [[unroll]] for (uint j = 0; j < 8; ++j) part[i][j] = f16vec4(0.0);
+#endif
+            [[unroll]] for (uint depth = 0; depth < DEPTH; ++depth) {
+                const Vector a = left[half_of][depth][row];
+                const Vector b = left[half_of][depth][row + HEIGHT / 8];
+                const Vector x[2] = {right[half_of][depth][column], right[half_of][depth][column + COLUMNS]};
+                [[unroll]] for (uint j = 0; j < 8; ++j) {
+#ifdef HALF
+                    part[0][j] += a * x[j / 4][j % 4];
+                    part[1][j] += b * x[j / 4][j % 4];
+#else
+                    sum[0][j] += a * x[j / 4][j % 4];
+                    sum[1][j] += b * x[j / 4][j % 4];
+#endif
+                }
+            }
+#ifdef HALF
+            [[unroll]] for (uint i = 0; i < 2; ++i)
+                [[unroll]] for (uint j = 0; j < 8; ++j) sum[i][j] += vec4(part[i][j]);
+#endif
+#endif
+        }
+        if (step_index < end) {
+            const uint half_of = step_index % 2;
+            [[unroll]] for (uint i = 0; i < LEFT_LOADS; ++i) {
+                const uint entry = thread + i * THREADS;
+#ifdef MATRIX
+                left[(half_of * HEIGHT + entry / (DEPTH / 8)) * PITCH + entry % (DEPTH / 8)] = next_left[i];
+#else
+                left[half_of][entry / (HEIGHT / 4)][entry % (HEIGHT / 4)] = unpack(next_left[i]);
+#endif
+            }
+            if (rectified)
+                [[unroll]] for (uint i = 0; i < RIGHT_LOADS; ++i) next_right[i] = max(next_right[i], 0.0);
+#if defined(HALF) || defined(MATRIX)
+            // An infinite value would make others NaN.
+            [[unroll]] for (uint i = 0; i < RIGHT_LOADS; ++i) next_right[i] = clamp(next_right[i], -65504.0, 65504.0);
+#endif
+#ifdef MATRIX
+            [[unroll]] for (uint i = 0; i < RIGHT_LOADS / 8; ++i) {
+                uvec4 eight;
+                [[unroll]] for (uint j = 0; j < 4; ++j)
+                    eight[j] = packHalf2x16(vec2(next_right[i * 8 + j * 2], next_right[i * 8 + j * 2 + 1]));
+                right[(half_of * WIDTH + my_place) * PITCH + my_depth / 8 + i] = eight;
+            }
+#else
+            [[unroll]] for (uint i = 0; i < RIGHT_LOADS; ++i)
+                right[half_of][my_depth + i][my_place / 4][my_place % 4] = Scalar(next_right[i]);
+#endif
         }
         barrier();
     }
 
-    [[unroll]] for (uint j = 0; j < 4; ++j) {
-        const uint to = first + column + j * 16;
-        if (to >= p.total) continue;
-        const uint to_image = quotient(to, p.places);
-        const uint place = to - to_image * p.places;
-        [[unroll]] for (uint i = 0; i < 8; ++i) {
-            const uint channel = block * SIDE + row * 8 + i;
-            if (channel < p.destination_channels) {
-                const uint all = group * p.destination_channels + channel;
-                const uint index = (to_image * p.groups * p.destination_channels + all) * p.places + place;
-                float value = sum[i / 4][j][i % 4];
-                if (with_bias) value += bias[all];
-                if (accumulate) value += destination[index];
-                if (relu) value = value < 0.0 ? 0.0 : value;  // a NaN stays
-                destination[index] = value;
-            }
-        }
-    }
+    part_first = gl_WorkGroupID.z * (p.total / p.places) * p.groups * p.destination_channels * p.places;
+#ifdef MATRIX
+    [[unroll]] for (uint i = 0; i < 2; ++i)
+        [[unroll]] for (uint j = 0; j < 2; ++j)
+            coopMatStoreNV(sum[i][j], sums, (row + i * 16) * SUMS + column + j * 16, SUMS, false);
+    barrier();
+    for (uint i = 0; i < HEIGHT; i += THREADS / WIDTH)
+        put(i + thread / WIDTH, first + my_place, sums[(i + thread / WIDTH) * SUMS + my_place]);
+#else
+    [[unroll]] for (uint j = 0; j < 8; ++j)
+        [[unroll]] for (uint i = 0; i < 8; ++i)
+            put(row * 4 + i / 4 * (HEIGHT / 2) + i % 4, first + column * 4 + j / 4 * (WIDTH / 2) + j % 4,
+                sum[i / 4][j][i % 4]);
+#endif
 }

@@ -1,13 +1,16 @@
 #version 450
-// destination[a][b][c] (+)= Σ_part parts[…]: partial sums added up in their order, so that the result is the same on
-// every run.  One invocation makes one element.
+// destination[a][b][c] (+)= Σ_part parts[…] + bias[b]: partial sums added up in their order, so that the result is the
+// same on every run.  One invocation makes one element.
 #include "common.glsl"
 
 layout(local_size_x_id = 0) in;
 layout(constant_id = 1) const bool accumulate = false;
+layout(constant_id = 2) const bool with_bias = false;
+layout(constant_id = 3) const bool relu = false;
 
 layout(binding = 0) readonly buffer Parts { float parts[]; };
 layout(binding = 1) buffer Destination { float destination[]; };
+layout(binding = 2) readonly buffer Bias { float bias[]; };
 
 layout(push_constant) uniform Push {
     uint items, b, c;
@@ -26,5 +29,8 @@ void main() {
         sum += parts[at];
         at += p.step_part;
     }
-    destination[index] = accumulate ? destination[index] + sum : sum;
+    if (with_bias) sum += bias[at_b];
+    if (accumulate) sum += destination[index];
+    if (relu) sum = sum < 0.0 ? 0.0 : sum;  // a NaN stays
+    destination[index] = sum;
 }

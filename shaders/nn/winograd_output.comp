@@ -6,6 +6,8 @@
 //
 // variant: 2 -DTILE=2
 // variant: 4 -DTILE=4
+// variant: 2.dense -DTILE=2 -DDENSE
+// variant: 4.dense -DTILE=4 -DDENSE
 #include "common.glsl"
 #include "winograd.glsl"
 
@@ -14,8 +16,15 @@ layout(constant_id = 1) const bool with_bias = false;
 layout(constant_id = 2) const bool accumulate = false;
 layout(constant_id = 3) const bool relu = false;
 
+#ifdef DENSE
+layout(binding = 0) readonly buffer Products { float products[]; };
+layout(binding = 1) readonly buffer Bias { float bias[]; };
+#define FETCH(from, i) from[i]
+#else
 layout(binding = 0) uniform samplerBuffer products;
 layout(binding = 1) uniform samplerBuffer bias;
+#define FETCH(from, i) texelFetch(from, int(i)).x
+#endif
 layout(binding = 2) buffer Destination { float destination[]; };
 
 layout(push_constant) uniform Push {
@@ -40,12 +49,12 @@ void main() {
     [[unroll]] for (uint r = 0; r < POINTS; ++r) {
         float m[POINTS];
         [[unroll]] for (uint c = 0; c < POINTS; ++c) {
-            m[c] = texelFetch(products, int(from)).x;
+            m[c] = FETCH(products, from);
             from += step_point;
         }
         from_points(m, half_way[r]);
     }
-    const float shift = with_bias ? texelFetch(bias, int(channel)).x : 0.0;
+    const float shift = with_bias ? FETCH(bias, channel) : 0.0;
     const uint to = (image * p.channels + channel) * p.height * p.width + y0 * p.width + x0;
     [[unroll]] for (uint c = 0; c < TILE; ++c) {
         float m[POINTS];

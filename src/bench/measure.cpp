@@ -59,7 +59,10 @@ Peaks measure_peaks(const gpu::Device& device, gpu::Pipelines& pipelines, gpu::S
         return best;
     };
     Peaks peaks;
-    const gpu::Buffer values(device, std::uint64_t{64} << 20, gpu::MemoryUse::device);
+    // On a GPU far more than its caches hold, and long enough that what a submission takes is little.
+    const std::uint64_t bytes =
+        cpu ? std::uint64_t{64} << 20 : std::min(device.info().memory / 8, std::uint64_t{1} << 30);
+    const gpu::Buffer values(device, gpu::align_up(bytes / 2, 256) * 2, gpu::MemoryUse::device);
     struct FmaPush {
         std::uint32_t rounds;
         float factor;

@@ -68,6 +68,7 @@ std::string list_devices_text(const Options& options) {
                                        {"memory_bytes", device.memory},
                                        {"subgroup_size", device.subgroup_size},
                                        {"half_precision", device.half_precision},
+                                       {"cooperative_matrix", device.cooperative_matrix},
                                        {"max_storage_buffer_range", device.limits.storage_range}});
         }
         return dump(json);

@@ -54,15 +54,6 @@ image::DisplayMapping make_mapping(const gpu::Device& device, const nn::Network&
             display};
 }
 
-/// What a device is taken to reach before anything is measured.
-gpu::Recording::Options first_guess(const gpu::Device& device) {
-    gpu::Recording::Options options;
-    const bool cpu = device.info().type == gpu::DeviceType::cpu;
-    options.gflops = cpu ? 8 : 500;
-    options.gbytes = cpu ? 4 : 50;
-    return options;
-}
-
 }  // namespace
 
 Projector::Projector(const gpu::Device& device, gpu::Pipelines& pipelines, gpu::Scheduler& scheduler, nn::Model& model,
@@ -138,7 +129,8 @@ void Projector::prepare(int width, int height) {
         slot.upload = gpu::Buffer(device_, exhibit_up_at_ + exhibit_up, gpu::MemoryUse::upload);
         slot.readback = gpu::Buffer(device_, exhibit_down_at_ + exhibit_down, gpu::MemoryUse::readback);
         const auto record = [&](Kind kind) {
-            return std::make_unique<gpu::Recording>(device_, pipelines_, steps_of(slot, kind), first_guess(device_));
+            return std::make_unique<gpu::Recording>(device_, pipelines_, steps_of(slot, kind),
+                                                    gpu::Recording::Options::guess(device_.info()));
         };
         slot.recording = record(options_.publish || !view_wanted_ ? Kind::plain : Kind::with_view);
         if (options_.publish) {
@@ -344,7 +336,8 @@ Picture Projector::view() {
     std::vector<gpu::Step> steps;
     const gpu::Buffer& down = slots_.front().readback;
     add_view_steps(steps, down.slice());
-    const gpu::Recording recording(device_, pipelines_, std::move(steps), first_guess(device_));
+    const gpu::Recording recording(device_, pipelines_, std::move(steps),
+                                   gpu::Recording::Options::guess(device_.info()));
     scheduler_.wait(scheduler_.submit(recording));
     Picture view(view_width_, view_height_);
     std::memcpy(view.rgba.data(), down.mapped().data(), view.rgba.size());

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/half.h"
 
 namespace deconv::nn {
 
@@ -21,14 +22,6 @@ namespace fs = std::filesystem;
 
 // ONNX stores raw and external data in little-endian order.
 static_assert(std::endian::native == std::endian::little);
-
-float half_to_float(std::uint16_t half) {
-    const std::uint32_t sign = std::uint32_t{half & 0x8000U} << 16U;
-    const std::uint32_t magnitude = std::uint32_t{half & 0x7FFFU} << 13U;
-    if ((half & 0x7C00U) == 0x7C00U) return std::bit_cast<float>(sign | 0x7F800000U | magnitude);  // infinite, NaN
-    // Half's bits read as float are too small by 2^(127 - 15), subnormal ones included.
-    return std::bit_cast<float>(sign | std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude) * 0x1p112F));
-}
 
 float bfloat_to_float(std::uint16_t bits) {
     return std::bit_cast<float>(std::uint32_t{bits} << 16U);

@@ -41,6 +41,9 @@ struct Signal {
 
 struct ConvolutionTask;  // ops/convolution.h
 
+/// What is calculated in: `half` allows half precision where the device has it and gains by it, never requires it.
+enum class Precision { single, half };
+
 /// Weights as a shader wants them: element i of the packed ones is element table()[i] of the plain ones, or of their
 /// transform, or zero.  A table, so that a device that changes the weights packs them by itself.
 struct WeightLayout {
@@ -52,6 +55,9 @@ struct WeightLayout {
     /// points (Lavin and Gray, arXiv 1509.09308).
     int winograd = 0;
     bool mirrored = false;  // the kernel is turned by half a turn before that
+    /// In half precision, two elements where others have one, the first in the lower bits.  Not on a device that
+    /// changes its weights.
+    bool half = false;
 };
 
 /// Packs on the host.
@@ -79,6 +85,8 @@ class Emitter {
     virtual gpu::Slice unused() = 0;
     /// Memory that nothing outside one forward() or reverse() sees: the next one may be given the same.
     virtual gpu::Slice scratch(std::uint64_t bytes) = 0;
+    /// What convolutions may calculate in.
+    virtual Precision precision() const { return Precision::single; }
     /// The name of the algorithm that was found best for a task, or forced; empty: the device's default.
     virtual std::string choice(const std::string& /*task*/) const { return {}; }
     /// Hears of every convolution that is emitted, so that it can be measured.

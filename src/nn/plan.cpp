@@ -343,6 +343,7 @@ class Plan::Builder {
 
     void emit() {
         StepEmitter emitter(model_, plan_.steps_, plan_.convolutions_, plan_.constants_);
+        emitter.precision(plan_.options_.precision);
         emitter.stage("forward");
         std::set<int> fused;  // rectifiers that ran as part of another node
         for (std::size_t i = 0; i < net_.nodes().size(); ++i) {

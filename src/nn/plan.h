@@ -15,6 +15,7 @@ namespace deconv::nn {
 struct PlanOptions {
     /// Tensor (index in Network::tensors()) whose activity is projected back; -1: forward only.
     int target = -1;
+    Precision precision = Precision::single;
     Rule rule = Rule::deconv;
     LrnReverse lrn = LrnReverse::identity;
     /// Channels projected in one pass.

@@ -18,6 +18,8 @@ class StepEmitter : public Emitter {
                 KeptConstants& kept)
         : model_(model), steps_(steps), convolutions_(convolutions), kept_(kept) {}
 
+    void precision(Precision precision) { precision_ = precision; }
+    Precision precision() const override { return precision_; }
     /// The stage of the steps that follow.
     void stage(std::string name) { stage_ = std::move(name); }
     void emit(gpu::Dispatch dispatch) override { steps_.push_back({std::move(dispatch), {}, stage_}); }
@@ -57,6 +59,7 @@ class StepEmitter : public Emitter {
     std::vector<ConvolutionTask>& convolutions_;
     KeptConstants& kept_;
     std::string stage_;
+    Precision precision_ = Precision::single;
 };
 
 }  // namespace deconv::nn

@@ -146,8 +146,8 @@ std::map<std::string, double> Tuner::measure(const ConvolutionTask& task) {
         trial.algorithm = algorithm;
         trial.emitter = std::make_unique<TrialEmitter>(device_, std::string(algorithm->name()));
         emit_convolution(*trial.emitter, trial_task);
-        trial.recording =
-            std::make_unique<gpu::Recording>(device_, pipelines_, trial.emitter->steps(), gpu::Recording::Options{});
+        trial.recording = std::make_unique<gpu::Recording>(device_, pipelines_, trial.emitter->steps(),
+                                                           gpu::Recording::Options::guess(device_.info()));
         trials.push_back(std::move(trial));
     }
     // In turns, so that what else the machine does meets all alike; who is far behind is left out.
@@ -159,7 +159,8 @@ std::map<std::string, double> Tuner::measure(const ConvolutionTask& task) {
         for (Trial& trial : trials) {
             if (round > 2 && trial.best_ms > 2 * best) continue;
             const double ms = run(scheduler, *trial.recording);
-            if (round == 0) continue;  // caches are cold
+            trial.recording->finished();  // cuts it as a frame's steps are cut
+            if (round == 0) continue;     // caches are cold
             trial.best_ms = trial.runs++ == 0 ? ms : std::min(trial.best_ms, ms);
             best = best == 0 ? trial.best_ms : std::min(best, trial.best_ms);
         }

@@ -1,5 +1,7 @@
 #include <array>
+#include <bit>
 
+#include "base/half.h"
 #include "nn/operator.h"
 
 namespace deconv::nn {
@@ -46,9 +48,12 @@ std::vector<float> pack_weights(const std::vector<float>& plain, const WeightLay
     }
     const std::vector<float>& from = layout.winograd != 0 ? transformed : plain;
     const std::vector<std::uint32_t> table = layout.table();
-    std::vector<float> packed(table.size(), 0.0F);
-    for (std::size_t i = 0; i < table.size(); ++i) {
-        if (table[i] != WeightLayout::none) packed[i] = from[table[i]];
+    const auto element = [&](std::size_t i) { return table[i] == WeightLayout::none ? 0.0F : from[table[i]]; };
+    std::vector<float> packed(layout.half ? table.size() / 2 : table.size());
+    for (std::size_t i = 0; i < packed.size(); ++i) {
+        packed[i] = layout.half ? std::bit_cast<float>(std::uint32_t{float_to_half(element(2 * i))} |
+                                                       std::uint32_t{float_to_half(element(2 * i + 1))} << 16U)
+                                : element(i);
     }
     return packed;
 }

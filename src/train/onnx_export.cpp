@@ -10,26 +10,13 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/half.h"
 #include "base/whole_file.h"
 
 namespace deconv::train {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// Rounded to the nearest, ties to even; what is too large becomes infinite.
-std::uint16_t to_half(float value) {
-    const auto bits = std::bit_cast<std::uint32_t>(value);
-    const auto sign = static_cast<std::uint16_t>(bits >> 16U & 0x8000U);
-    const float magnitude = std::fabs(value);
-    if (std::isnan(value)) return static_cast<std::uint16_t>(sign | 0x7E00U);
-    if (magnitude >= 65520.0F) return static_cast<std::uint16_t>(sign | 0x7C00U);
-    if (magnitude < 6.103515625e-5F) {  // subnormal: steps of 2^-24
-        return static_cast<std::uint16_t>(sign | static_cast<std::uint16_t>(std::nearbyint(magnitude * 16777216.0F)));
-    }
-    const std::uint32_t rounded = (bits & 0x7FFFFFFFU) + 0xFFFU + (bits >> 13U & 1U);
-    return static_cast<std::uint16_t>(sign | ((rounded >> 13U) - (112U << 10U)));
-}
 
 void write_text(const std::string& path, const std::string& text) {
     WholeFile file(path);
@@ -89,7 +76,7 @@ void add_constant(onnx::GraphProto& graph, const std::string& name, const nn::Ho
     for (const std::int64_t size : tensor.shape) to.add_dims(size);
     std::vector<std::uint16_t> halves;
     halves.reserve(tensor.floats->size());
-    for (const float value : *tensor.floats) halves.push_back(to_half(value));
+    for (const float value : *tensor.floats) halves.push_back(float_to_half(value));
     to.set_name(name + ".half");
     to.set_data_type(onnx::TensorProto::FLOAT16);
     to.set_raw_data(halves.data(), halves.size() * sizeof(std::uint16_t));

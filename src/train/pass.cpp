@@ -426,7 +426,7 @@ TrainingPass::TrainingPass(const gpu::Device& device, gpu::Pipelines& pipelines,
       scheduler_(device),
       arena_(device) {
     Builder(*this).build();
-    gpu::Recording::Options recording;
+    gpu::Recording::Options recording = gpu::Recording::Options::guess(device.info());
     recording.segment_ms = options.segment_ms;
     for (Slot& slot : slots_) {
         slot.recording = std::make_unique<gpu::Recording>(device, pipelines, slot.steps, recording);

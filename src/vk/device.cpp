@@ -54,7 +54,30 @@ DeviceType type_of(vk::PhysicalDeviceType type) {
     }
 }
 
-DeviceInfo describe(vk::PhysicalDevice device) {
+bool has_extension(vk::PhysicalDevice device, const char* name) {
+    const auto extensions = device.enumerateDeviceExtensionProperties();
+    return std::any_of(extensions.begin(), extensions.end(), [&](const vk::ExtensionProperties& extension) {
+        return std::strcmp(extension.extensionName, name) == 0;
+    });
+}
+
+/// Does the device offer what DeviceInfo::cooperative_matrix says?
+bool multiplies_matrices(vk::Instance instance, vk::PhysicalDevice device) {
+    if (!has_extension(device, VK_NV_COOPERATIVE_MATRIX_EXTENSION_NAME)) return false;
+    const auto list = reinterpret_cast<PFN_vkGetPhysicalDeviceCooperativeMatrixPropertiesNV>(
+        instance.getProcAddr("vkGetPhysicalDeviceCooperativeMatrixPropertiesNV"));
+    std::uint32_t count = 0;
+    if (list == nullptr || list(device, &count, nullptr) != VK_SUCCESS) return false;
+    std::vector<VkCooperativeMatrixPropertiesNV> kinds(count, {VK_STRUCTURE_TYPE_COOPERATIVE_MATRIX_PROPERTIES_NV});
+    if (list(device, &count, kinds.data()) != VK_SUCCESS) return false;
+    return std::any_of(kinds.begin(), kinds.end(), [](const VkCooperativeMatrixPropertiesNV& kind) {
+        return kind.MSize == 16 && kind.NSize == 16 && kind.KSize == 16 && kind.AType == VK_COMPONENT_TYPE_FLOAT16_NV &&
+               kind.BType == VK_COMPONENT_TYPE_FLOAT16_NV && kind.CType == VK_COMPONENT_TYPE_FLOAT32_NV &&
+               kind.DType == VK_COMPONENT_TYPE_FLOAT32_NV && kind.scope == VK_SCOPE_SUBGROUP_NV;
+    });
+}
+
+DeviceInfo describe(vk::Instance instance, vk::PhysicalDevice device) {
     const auto chain = device.getProperties2<vk::PhysicalDeviceProperties2, vk::PhysicalDeviceVulkan11Properties,
                                              vk::PhysicalDeviceVulkan12Properties>();
     const auto& properties = chain.get<vk::PhysicalDeviceProperties2>().properties;
@@ -84,8 +107,10 @@ DeviceInfo describe(vk::PhysicalDevice device) {
     info.limits.allocation = core11.maxMemoryAllocationSize;
     const auto features = device.getFeatures2<vk::PhysicalDeviceFeatures2, vk::PhysicalDeviceVulkan11Features,
                                               vk::PhysicalDeviceVulkan12Features>();
-    info.half_precision = features.get<vk::PhysicalDeviceVulkan12Features>().shaderFloat16 &&
-                          features.get<vk::PhysicalDeviceVulkan11Features>().storageBuffer16BitAccess;
+    info.half_precision = features.get<vk::PhysicalDeviceVulkan12Features>().shaderFloat16;
+    info.cooperative_matrix = info.half_precision && info.subgroup_size == 32 &&
+                              features.get<vk::PhysicalDeviceVulkan12Features>().vulkanMemoryModel &&
+                              multiplies_matrices(instance, device);
     const vk::PhysicalDeviceMemoryProperties memory = device.getMemoryProperties();
     for (std::uint32_t i = 0; i < memory.memoryHeapCount; ++i) {
         if (memory.memoryHeaps[i].flags & vk::MemoryHeapFlagBits::eDeviceLocal) {
@@ -112,7 +137,7 @@ std::vector<Found> find_devices(vk::Instance instance) {
     std::vector<Found> found;
     for (const vk::PhysicalDevice device : instance.enumeratePhysicalDevices()) {
         if (device.getProperties().apiVersion < VK_API_VERSION_1_2) continue;
-        found.push_back({device, describe(device)});
+        found.push_back({device, describe(instance, device)});
     }
     std::stable_sort(found.begin(), found.end(),
                      [](const Found& a, const Found& b) { return a.info.type < b.info.type; });
@@ -225,6 +250,7 @@ Device::Device(const DeviceOptions& wanted) : messages_(std::make_unique<Message
         info_.limits = Limits::minimum();
         info_.limits.storage_alignment = alignment;
         info_.half_precision = false;
+        info_.cooperative_matrix = false;
         info_.subgroup_broadcast = false;
         info_.subgroup_shuffle = false;
     }
@@ -238,16 +264,17 @@ Device::Device(const DeviceOptions& wanted) : messages_(std::make_unique<Message
     if (family->timestampValidBits > 0) timestamp_ns_ = physical_.getProperties().limits.timestampPeriod;
 
     std::vector<const char*> extensions = options.device_extensions;
-    for (const auto& extension : physical_.enumerateDeviceExtensionProperties()) {
-        // A device that offers the portability subset must have it enabled.
-        if (std::strcmp(extension.extensionName, "VK_KHR_portability_subset") == 0) {
-            extensions.push_back("VK_KHR_portability_subset");
-        }
-    }
+    // A device that offers the portability subset must have it enabled.
+    if (has_extension(physical_, "VK_KHR_portability_subset")) extensions.push_back("VK_KHR_portability_subset");
+    if (info_.cooperative_matrix) extensions.push_back(VK_NV_COOPERATIVE_MATRIX_EXTENSION_NAME);
     const float priority = 1.0F;
     const vk::DeviceQueueCreateInfo queue({}, queue_family_, 1, &priority);
     vk::PhysicalDeviceVulkan12Features core12;
     core12.timelineSemaphore = VK_TRUE;
+    core12.shaderFloat16 = info_.half_precision;
+    core12.vulkanMemoryModel = info_.cooperative_matrix;  // which those shaders are written for
+    vk::PhysicalDeviceCooperativeMatrixFeaturesNV matrices(VK_TRUE);
+    if (info_.cooperative_matrix) core12.pNext = &matrices;
     device_ = physical_.createDeviceUnique(vk::DeviceCreateInfo({}, queue, {}, extensions, nullptr, &core12));
     queue_ = device_->getQueue(queue_family_, 0);
 }

@@ -86,6 +86,14 @@ std::vector<Box> cut(const Groups& groups, std::uint32_t parts) {
 
 }  // namespace
 
+Recording::Options Recording::Options::guess(const DeviceInfo& device) {
+    Options options;
+    const bool cpu = device.type == DeviceType::cpu;
+    options.gflops = cpu ? 8 : 500;
+    options.gbytes = cpu ? 4 : 50;
+    return options;
+}
+
 Recording::Recording(const Device& device, Pipelines& pipelines, std::vector<Step> steps, const Options& options)
     : device_(device), pipelines_(pipelines), steps_(std::move(steps)), options_(options) {
     std::uint32_t sets = 0;

@@ -42,6 +42,8 @@ class Recording {
         double segment_ms = 5;
         double gflops = 10;  // what the device is taken to reach: decides how steps are cut
         double gbytes = 5;
+        /// What such a device is taken to reach before anything is measured.
+        static Options guess(const DeviceInfo& device);
     };
 
     Recording(const Device& device, Pipelines& pipelines, std::vector<Step> steps, const Options& options);

@@ -61,7 +61,7 @@ void expect_algorithm(const std::string& algorithm, const std::string& shader, R
     std::printf("[          ] %s ran in %d of %d projections\n", algorithm.c_str(), ran, 3 * trials);
     const bool packed = engine().device.info().type == gpu::DeviceType::cpu &&
                         engine().device.info().subgroup_size == 8 && engine().device.info().subgroup_shuffle;
-    const bool everywhere = algorithm == "direct" || algorithm == "tiled";
+    const bool everywhere = algorithm != "packed" && algorithm != "pointwise";
     EXPECT_EQ(ran, everywhere || packed ? 3 * trials : 0);
 }
 
@@ -72,21 +72,28 @@ TEST(EngineAlgorithms, Direct) {
 }
 
 TEST(EngineAlgorithms, Tiled) {
-    Random random(67);
-    expect_algorithm("tiled", "nn/conv_tiled", random, 3, 2, 16, 1e-5);
-    expect_algorithm("tiled", "nn/conv_tiled", random, 1, 1, 12, 1e-5);
-    expect_algorithm("tiled", "nn/conv_tiled", random, 5, 3, 8, 1e-5);
-    // Several tiles of channels and of places, both ways.
-    ModelMaker maker;
-    maker.constant("w", random.normal({150, 70, 3, 3}));
-    maker.constant("b", random.normal({150}));
-    maker.node("Conv", {"x", "w", "b"}, "z", {{"pads", Ints{1, 0, 2, 1}}, {"dilations", Ints{1, 2}}});
-    maker.node("Relu", {"z"}, "y");
-    Comparison comparison(maker.proto(), {{"x", random.normal({2, 70, 11, 13})}}, {"y"});
-    comparison.runner().model().choices().force("tiled");
-    comparison.expect_forward(1e-5);
-    for (const nn::Rule rule : all_rules) comparison.expect_projection("y", rule, {{}, {}}, 1e-5);
-    EXPECT_EQ(dispatches(comparison.runner().current(), "nn/conv_tiled"), 2);
+    for (const std::string algorithm : {"tiled", "tiled128"}) {
+        Random random(67);
+        expect_algorithm(algorithm, "nn/conv_tiled", random, 3, 2, 16, 1e-5);
+        expect_algorithm(algorithm, "nn/conv_tiled", random, 1, 1, 12, 1e-5);
+        expect_algorithm(algorithm, "nn/conv_tiled", random, 5, 3, 8, 1e-5);
+        // Several tiles of channels and of places, both ways; steps of one tap (96 channels) and of several (70); steps
+        // shared out to several workgroups.
+        for (const std::int64_t channels : {70, 96}) {
+            ModelMaker maker;
+            maker.constant("w", random.normal({150, channels, 3, 3}));
+            maker.constant("b", random.normal({150}));
+            maker.node("Conv", {"x", "w", "b"}, "z", {{"pads", Ints{1, 0, 2, 1}}, {"dilations", Ints{1, 2}}});
+            maker.node("Relu", {"z"}, "y");
+            SCOPED_TRACE(algorithm + ", " + std::to_string(channels) + " channels");
+            Comparison comparison(maker.proto(), {{"x", random.normal({2, channels, 11, 13})}}, {"y"});
+            comparison.runner().model().choices().force(algorithm);
+            comparison.expect_forward(1e-5);
+            for (const nn::Rule rule : all_rules) comparison.expect_projection("y", rule, {{}, {}}, 1e-5);
+            EXPECT_EQ(dispatches(comparison.runner().current(), "nn/conv_tiled"), 2);
+            EXPECT_EQ(dispatches(comparison.runner().current(), "nn/sum_parts"), 2);
+        }
+    }
 }
 
 TEST(EngineAlgorithms, Packed) {
@@ -107,10 +114,53 @@ TEST(EngineAlgorithms, Winograd) {
     expect_algorithm("winograd4", "nn/winograd_input.4", random, 3, 1, 32, 3e-5);
 }
 
+// Kernels, strides, groups, few channels (steps of several taps) and many (of one), full and partial tiles, and steps
+// shared out to several workgroups; within the accuracy that reduced precision is allowed.
+TEST(EngineAlgorithms, HalfPrecision) {
+    const gpu::DeviceInfo& device = engine().device.info();
+    if (!device.half_precision) GTEST_SKIP() << device.name << " has no half precision";
+    for (const std::string algorithm : {"half", "matrix"}) {
+        if (algorithm == "matrix" && !device.cooperative_matrix) {
+            std::printf("SKIPPED: %s has no cooperative matrices\n", device.name.c_str());
+            continue;
+        }
+        Random random(68);
+        for (int trial = 0; trial < 24; ++trial) {
+            const std::int64_t kernel = random.pick<std::int64_t>({1, 3, 5});
+            const std::int64_t group = random.pick<std::int64_t>({1, 1, 2});
+            const std::int64_t in = group * random.pick<std::int64_t>({3, 16, 20, 64, 160});
+            const std::int64_t out = group * random.pick<std::int64_t>({5, 64, 70, 130});
+            const std::int64_t stride = trial % 4 == 0 ? 2 : 1;
+            const AttributeList attributes{{"kernel_shape", Ints{kernel, kernel}},
+                                           {"strides", Ints{stride, stride}},
+                                           {"pads", Ints{random.integer(0, kernel - 1), kernel / 2, kernel / 2, 0}},
+                                           {"group", group}};
+            const Shape shape{random.integer(1, 2), in, kernel + random.integer(3, 12), kernel + random.integer(3, 12)};
+            ModelMaker maker;
+            maker.constant("w", random.normal({out, in / group, kernel, kernel}));
+            maker.constant("b", random.normal({out}));
+            maker.node("Conv", {"x", "w", "b"}, "y", attributes);
+            SCOPED_TRACE(algorithm + ": " + describe("Conv", shape, attributes) + " to " + std::to_string(out));
+            Comparison comparison(maker.proto(), {{"x", random.normal(shape)}}, {"y"});
+            comparison.runner().precision(nn::Precision::half);
+            comparison.runner().model().choices().force(algorithm);
+            comparison.expect_forward(2e-3);
+            EXPECT_EQ(dispatches(comparison.runner().current(), "nn/conv_tiled." + algorithm), 1);
+            nn::Selection all;
+            all.channel = nn::Selection::all;
+            comparison.expect_projection("y", nn::Rule::deconv, {all, all}, 2e-3);
+            EXPECT_EQ(dispatches(comparison.runner().current(), "nn/conv_tiled." + algorithm), stride == 1 ? 2 : 1);
+            // Half precision is allowed, not required of a plan: without it there is none.
+            comparison.runner().precision(nn::Precision::single);
+            comparison.expect_forward(1e-5);
+        }
+    }
+}
+
 TEST(EngineAlgorithms, ImagesThatFitNoBindingTogetherRunInSlices) {
     const PretendedRange pretended(std::uint64_t{1} << 20);
     Random random(65);
-    for (const std::string algorithm : {"direct", "tiled", "packed", "winograd4"}) {
+    for (const std::string algorithm : {"direct", "tiled", "tiled128", "packed", "winograd4"}) {
         ModelMaker maker;
         maker.constant("w", random.normal({16, 16, 3, 3}));
         maker.node("Conv", {"x", "w"}, "y", {{"pads", Ints{3, 3, 3, 3}}});

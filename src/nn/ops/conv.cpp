@@ -23,6 +23,7 @@ class ConvOperator : public Operator {
         task.images = arguments.inputs[0].shape[0];
         task.bias = bias_ ? &*bias_ : nullptr;
         task.activation = arguments.activation;
+        task.precision = emitter.precision();
         task.label = name_ + " forward";
         emit_convolution(emitter, task);
     }
@@ -36,6 +37,7 @@ class ConvOperator : public Operator {
         task.accumulate = arguments.accumulate;
         task.rectifier = arguments.rectifier;
         task.chosen = arguments.chosen;
+        task.precision = emitter.precision();
         task.label = name_ + " reverse";
         emit_convolution(emitter, task);
     }

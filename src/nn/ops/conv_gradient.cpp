@@ -20,22 +20,11 @@ struct PartialSums {
 };
 
 void emit_sum(Emitter& emitter, const WeightGradientTask& task, const PartialSums& sums, bool accumulate) {
-    struct Push {
-        std::uint32_t items, b, c, step_a, step_b, step_part, count;
-    };
     const Convolution& c = task.convolution;
-    const std::int64_t taps = c.kernel_y * c.kernel_x;
-    const Push push{u(c.groups * c.out_channels * c.in_channels * taps),
-                    u(c.in_channels),
-                    u(taps),
-                    u(sums.step_output),
-                    u(sums.step_input),
-                    u(sums.step_part),
-                    u(sums.count)};
-    emitter.emit(
-        linear_dispatch(emitter, "nn/sum_parts", push.items, push,
-                        {gpu::in(sums.slice), accumulate ? gpu::in_out(task.destination) : gpu::out(task.destination)},
-                        task.label + " sum", {accumulate ? 1U : 0U}));
+    emit_sum_of_parts(emitter, sums.slice,
+                      {c.groups * c.out_channels, c.in_channels, c.kernel_y * c.kernel_x, sums.step_output,
+                       sums.step_input, sums.step_part, sums.count},
+                      {}, accumulate, Activation::none, task.destination, task.label + " sum");
 }
 
 void emit_direct(Emitter& emitter, const WeightGradientTask& task, bool accumulate) {

@@ -2,18 +2,38 @@
 
 #include <algorithm>
 
+#include "nn/ops/conv_tiled.h"
 #include "nn/ops/emit.h"
 #include "nn/ops/packed.h"
 
 namespace deconv::nn {
+namespace {
+
+/// Between the transforms: packed.h's product where the device runs it, else that by tiles, over dense points.
+bool runs_dense(const gpu::DeviceInfo& device, const ConvolutionTask& task) {
+    return !runs_packed(device) || !gpu::prefers_texels(device, {task.source});
+}
+
+}  // namespace
+
 struct WinogradConvolution::Shape {
     std::int64_t source_channels = 1, destination_channels = 1;  // of one group
     std::int64_t source_height = 1, source_width = 1, height = 1, width = 1;
     std::int64_t first_y = 0, first_x = 0;  // the source place under the first tap of the first destination place
     std::int64_t rows = 1, columns = 1;     // tiles of one image
     std::int64_t points = 16;
+    std::int64_t groups = 1;
 
     std::int64_t tiles() const { return rows * columns; }
+    /// One for each point and group: destinations by sources, times sources by tiles.
+    TiledProduct products(std::int64_t images) const {
+        TiledProduct product;
+        product.groups = points * groups;
+        product.source_channels = source_channels;
+        product.destination_channels = destination_channels;
+        product.source_width = product.destination_width = images * tiles();
+        return product;
+    }
 };
 
 WinogradConvolution::Shape WinogradConvolution::shape_of(const ConvolutionTask& task) const {
@@ -32,6 +52,7 @@ WinogradConvolution::Shape WinogradConvolution::shape_of(const ConvolutionTask& 
     s.rows = (s.height + tile_ - 1) / tile_;
     s.columns = (s.width + tile_ - 1) / tile_;
     s.points = (tile_ + 2) * (tile_ + 2);
+    s.groups = c.groups;
     return s;
 }
 
@@ -41,13 +62,17 @@ bool WinogradConvolution::supports(const ConvolutionTask& task, const gpu::Devic
     const auto weights = static_cast<std::uint64_t>(s.points * c.groups) *
                          gpu::align_up(static_cast<std::uint64_t>(s.destination_channels), 16) *
                          gpu::align_up(static_cast<std::uint64_t>(s.source_channels), 4) * 4;
-    return runs_packed(device) && gpu::prefers_texels(device, {task.source}) && c.kernel_y == 3 && c.kernel_x == 3 &&
-           c.stride_y == 1 && c.stride_x == 1 && c.dilation_y == 1 && c.dilation_x == 1 &&
-           static_cast<std::uint64_t>(scratch_bytes(task)) <= device.limits.storage_range &&
-           weights <= device.limits.storage_range;
+    return c.kernel_y == 3 && c.kernel_x == 3 && c.stride_y == 1 && c.stride_x == 1 && c.dilation_y == 1 &&
+           c.dilation_x == 1 && static_cast<std::uint64_t>(scratch_bytes(task)) <= device.limits.storage_range &&
+           (runs_dense(device, task) ? s.products(1).fits(device.limits) : weights <= device.limits.storage_range);
 }
 
-bool WinogradConvolution::suits(const ConvolutionTask& task, const gpu::DeviceInfo& /*device*/) const {
+bool WinogradConvolution::may_win(const gpu::DeviceInfo& device) const {
+    return runs_packed(device) || device.type != gpu::DeviceType::cpu;
+}
+
+bool WinogradConvolution::suits(const ConvolutionTask& task, const gpu::DeviceInfo& device) const {
+    if (!may_win(device)) return false;
     const Shape s = shape_of(task);
     // The transforms cost what some thirty channels' products do, and more where few tiles leave lanes idle.
     const std::int64_t channels = std::min(s.source_channels, s.destination_channels);
@@ -58,15 +83,18 @@ bool WinogradConvolution::suits(const ConvolutionTask& task, const gpu::DeviceIn
 std::int64_t WinogradConvolution::scratch_bytes(const ConvolutionTask& task) const {
     const Shape s = shape_of(task);
     const std::int64_t source = (s.source_channels + 3) / 4 * 4;
-    return s.points * task.convolution.groups * s.tiles() * std::max(source, s.destination_channels) * 4;
+    return std::max(s.points * s.groups * s.tiles() * std::max(source, s.destination_channels) * 4,
+                    static_cast<std::int64_t>(s.products(1).parts_bytes()));
 }
 
 void WinogradConvolution::emit(Emitter& emitter, const ConvolutionTask& task) const {
     const Convolution& c = task.convolution;
     const gpu::DeviceInfo& device = emitter.device();
     const bool forward = task.direction == Direction::forward;
+    const bool dense = runs_dense(device, task);
     const Shape s = shape_of(task);
     const std::int64_t tiles = s.tiles() * task.images;
+    const TiledProduct tiled = s.products(task.images);
     PackedProduct product;
     product.source.groups = s.points * c.groups;
     product.source.channels = s.source_channels;
@@ -74,10 +102,14 @@ void WinogradConvolution::emit(Emitter& emitter, const ConvolutionTask& task) co
     product.grid_width = product.destination_width = tiles;
     product.destination_channels = s.destination_channels;
 
-    const auto points_bytes = static_cast<std::uint64_t>(product.source.image_bytes());
+    const std::int64_t blocks = dense ? s.source_channels : product.source.blocks();
+    const auto points_bytes =
+        static_cast<std::uint64_t>(dense ? s.points * c.groups * blocks * tiles * 4 : product.source.image_bytes());
     const auto products_bytes = static_cast<std::uint64_t>(s.points * c.groups * s.destination_channels * tiles) * 4;
+    const std::uint64_t parts_bytes = dense ? tiled.parts_bytes() : 0;
     const std::uint64_t products_at = gpu::align_up(points_bytes, device.limits.storage_alignment);
-    const gpu::Slice scratch = emitter.scratch(products_at + products_bytes);
+    const std::uint64_t parts_at = gpu::align_up(products_at + products_bytes, device.limits.storage_alignment);
+    const gpu::Slice scratch = emitter.scratch(parts_at + parts_bytes);
     const gpu::Slice points = scratch.part(0, points_bytes);
     const gpu::Slice products = scratch.part(products_at, products_bytes);
 
@@ -88,42 +120,54 @@ void WinogradConvolution::emit(Emitter& emitter, const ConvolutionTask& task) co
     // A tile is much work: small workgroups leave none of the cores idle.
     const std::uint32_t workgroup = 32;
     gpu::Dispatch input;
-    input.shader = tile_ == 2 ? "nn/winograd_input.2" : "nn/winograd_input.4";
+    input.shader = tile_ == 2 ? (dense ? "nn/winograd_input.2.dense" : "nn/winograd_input.2")
+                              : (dense ? "nn/winograd_input.4.dense" : "nn/winograd_input.4");
     input.constants = {workgroup, task.rectifier ? 1U : 0U};
-    input.bindings = {gpu::in_texels(task.source), gpu::out(points)};
-    input.set_push(InputPush{u(tiles), u(s.tiles()), u(s.columns), u(s.source_channels), u(product.source.blocks()),
-                             u(c.groups), u(s.source_height), u(s.source_width), static_cast<std::int32_t>(s.first_y),
+    input.bindings = {dense ? gpu::in(task.source) : gpu::in_texels(task.source), gpu::out(points)};
+    input.set_push(InputPush{u(tiles), u(s.tiles()), u(s.columns), u(s.source_channels), u(blocks), u(c.groups),
+                             u(s.source_height), u(s.source_width), static_cast<std::int32_t>(s.first_y),
                              static_cast<std::int32_t>(s.first_x)});
-    input.groups = {gpu::divide_up(static_cast<std::uint64_t>(tiles), workgroup), u(c.groups * product.source.blocks()),
-                    1};
+    input.groups = {gpu::divide_up(static_cast<std::uint64_t>(tiles), workgroup), u(c.groups * blocks), 1};
     input.bytes = static_cast<double>(task.source.bytes + points.bytes);
     input.label = task.label + " input transform";
     emitter.emit(std::move(input));
 
     WeightLayout layout;
-    layout.name = "winograd" + std::to_string(tile_) + (forward ? " forward " : " reverse ") +
-                  std::to_string(c.groups) + " " + std::to_string(product.block());
+    layout.name = "winograd" + std::to_string(tile_) + (dense ? " tiled" : "") + (forward ? " forward " : " reverse ") +
+                  std::to_string(c.groups) + " " + std::to_string(dense ? tiled.height() : product.block());
     layout.winograd = static_cast<int>(tile_);
     layout.mirrored = !forward;
     layout.table = [&] {
-        return weight_table(product, [&](std::int64_t group, std::int64_t d, std::int64_t /*k*/, std::int64_t /*l*/,
-                                         std::int64_t source) {
+        const auto index = [&](std::int64_t group, std::int64_t d, std::int64_t source) {
             const std::int64_t o = group % c.groups * c.out_channels + (forward ? d : source);
             return (o * c.in_channels + (forward ? source : d)) * s.points + group / c.groups;
-        });
+        };
+        if (dense) {
+            return tiled_weight_table(tiled, [&](std::int64_t group, std::int64_t d, std::int64_t source,
+                                                 std::int64_t /*tap*/) { return index(group, d, source); });
+        }
+        return weight_table(product, [&](std::int64_t group, std::int64_t d, std::int64_t /*k*/, std::int64_t /*l*/,
+                                         std::int64_t source) { return index(group, d, source); });
     };
     const gpu::Slice weights = emitter.weights(*task.weights, layout);
-    emit_packed_product(emitter, product, points, weights, {}, products, task.label);
+    if (dense) {
+        emit_tiled_product(emitter, tiled, points, weights, {}, scratch.part(parts_at, parts_bytes), products,
+                           task.label);
+    } else {
+        emit_packed_product(emitter, product, points, weights, {}, products, task.label);
+    }
 
     struct OutputPush {
         std::uint32_t tiles, image_tiles, row_tiles, channels, height, width;
     };
     gpu::Dispatch output;
-    output.shader = tile_ == 2 ? "nn/winograd_output.2" : "nn/winograd_output.4";
+    output.shader = tile_ == 2 ? (dense ? "nn/winograd_output.2.dense" : "nn/winograd_output.2")
+                               : (dense ? "nn/winograd_output.4.dense" : "nn/winograd_output.4");
     output.constants = {workgroup, task.bias != nullptr ? 1U : 0U, task.accumulate ? 1U : 0U,
                         task.activation == Activation::relu ? 1U : 0U};
-    output.bindings = {gpu::in_texels(products),
-                       gpu::in_texels(task.bias != nullptr ? emitter.constant(*task.bias) : emitter.unused()),
+    const gpu::Slice bias = task.bias != nullptr ? emitter.constant(*task.bias) : emitter.unused();
+    output.bindings = {dense ? gpu::in(products) : gpu::in_texels(products),
+                       dense ? gpu::in(bias) : gpu::in_texels(bias),
                        task.accumulate ? gpu::in_out(task.destination) : gpu::out(task.destination)};
     output.set_push(OutputPush{u(tiles), u(s.tiles()), u(s.columns), u(c.groups * s.destination_channels), u(s.height),
                                u(s.width)});

@@ -1,5 +1,6 @@
 // 3×3 convolution with stride 1, both ways, by Winograd's minimal filtering: F(2×2, 3×3) multiplies 2.25 times less
-// than the plain sum, F(4×4, 3×3) 4 times.  See shaders/nn/winograd_input.comp, conv_packed.comp, winograd_output.comp.
+// than the plain sum, F(4×4, 3×3) 4 times.  See shaders/nn/winograd_input.comp, then conv_packed.comp or (on GPUs)
+// conv_tiled.comp, then winograd_output.comp.
 #pragma once
 
 #include "nn/ops/convolution.h"
@@ -12,6 +13,8 @@ class WinogradConvolution : public ConvolutionAlgorithm {
 
     std::string_view name() const override { return tile_ == 2 ? "winograd2" : "winograd4"; }
     bool supports(const ConvolutionTask& task, const gpu::DeviceInfo& device) const override;
+    /// Not on a CPU that does not run packed products: see TiledConvolution.
+    bool may_win(const gpu::DeviceInfo& device) const override;
     bool suits(const ConvolutionTask& task, const gpu::DeviceInfo& device) const override;
     bool fuses_rectifier(const Rectifier& rectifier) const override { return rectifier.rule == Rule::deconv; }
     std::int64_t scratch_bytes(const ConvolutionTask& task) const override;

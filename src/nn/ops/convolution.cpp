@@ -23,7 +23,7 @@ std::string describe(const ConvolutionTask& task) {
            join({c.stride_y, c.stride_x}) + " p" + join({c.pad_y, c.pad_x}) + " d" +
            join({c.dilation_y, c.dilation_x}) + " g" + join({c.groups}) + " to " +
            join({c.groups * c.out_channels, c.out_height, c.out_width}) + " n" + join({task.images}) +
-           (task.chosen ? " of chosen channels" : "");
+           (task.precision == Precision::half ? " half" : "") + (task.chosen ? " of chosen channels" : "");
 }
 
 std::span<const ConvolutionAlgorithm* const> convolution_algorithms() {
@@ -33,9 +33,12 @@ std::span<const ConvolutionAlgorithm* const> convolution_algorithms() {
     static const FftConvolution fft;
     static const WinogradConvolution winograd2(2);
     static const WinogradConvolution winograd4(4);
-    static const TiledConvolution tiled;
-    static const ConvolutionAlgorithm* const all[] = {&pointwise, &fft,   &winograd4, &winograd2,
-                                                      &packed,    &tiled, &direct};
+    static const TiledConvolution tiled(TileKind::tiled);
+    static const TiledConvolution tiled128(TileKind::tiled128);
+    static const TiledConvolution half(TileKind::half);
+    static const TiledConvolution matrix(TileKind::matrix);
+    static const ConvolutionAlgorithm* const all[] = {&matrix,    &half,   &pointwise, &fft,   &winograd4,
+                                                      &winograd2, &packed, &tiled128,  &tiled, &direct};
     return all;
 }
 

@@ -43,6 +43,7 @@ struct ConvolutionTask {
     bool accumulate = false;
     Activation activation = Activation::none;
     std::optional<Rectifier> rectifier;  // applied to the source as it is read
+    Precision precision = Precision::single;
     std::optional<Chosen> chosen;        // only these channels of the source are not zero; without a bias
     std::int64_t first_image = 0;        // of the source, counted in the whole signal
     std::string label;

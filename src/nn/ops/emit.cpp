@@ -4,6 +4,19 @@
 
 namespace deconv::nn {
 
+void emit_sum_of_parts(Emitter& emitter, const gpu::Slice& parts, const SumOfParts& sum, const gpu::Slice& bias,
+                       bool accumulate, Activation activation, const gpu::Slice& to, const std::string& label) {
+    struct Push {
+        std::uint32_t items, b, c, step_a, step_b, step_part, count;
+    };
+    const Push push{u(sum.a * sum.b * sum.c), u(sum.b),    u(sum.c), u(sum.step_a), u(sum.step_b),
+                    u(sum.step_part),         u(sum.count)};
+    emitter.emit(linear_dispatch(
+        emitter, "nn/sum_parts", push.items, push,
+        {gpu::in(parts), accumulate ? gpu::in_out(to) : gpu::out(to), gpu::in(bias ? bias : emitter.unused())}, label,
+        {accumulate ? 1U : 0U, bias ? 1U : 0U, activation == Activation::relu ? 1U : 0U}));
+}
+
 void emit_move(Emitter& emitter, const gpu::Slice& from, const gpu::Slice& to, const Move& move,
                const std::string& label) {
     struct Push {

@@ -74,6 +74,16 @@ void emit_rectifier(Emitter& emitter, const gpu::Slice& from, const gpu::Slice& 
                     std::int64_t first, const Rectifier& rectifier, bool accumulate, const std::string& label);
 void emit_zeros(Emitter& emitter, const gpu::Slice& to, std::int64_t items, const std::string& label);
 
+/// Partial sums of a tensor (a, b, c) with c innermost, by their steps in elements.
+struct SumOfParts {
+    std::int64_t a = 1, b = 1, c = 1;
+    std::int64_t step_a = 0, step_b = 0, step_part = 0;
+    std::int64_t count = 1;  // of the parts
+};
+/// to (+)= Σ parts + bias, through the activation; `bias`, of b elements, may be empty.
+void emit_sum_of_parts(Emitter& emitter, const gpu::Slice& parts, const SumOfParts& sum, const gpu::Slice& bias,
+                       bool accumulate, Activation activation, const gpu::Slice& to, const std::string& label);
+
 /// A box of up to four dimensions, moved by steps; see shaders/nn/move.comp.
 struct Move {
     std::array<std::uint32_t, 4> size{1, 1, 1, 1};
