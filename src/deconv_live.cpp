@@ -220,6 +220,10 @@ int run(int argc, char** argv) {
                "LRN on the way back: identity (default), derivative")
         ->type_name("HOW")
         ->group("Projection");
+    add_choice(app, "--precision", options.precision, deconv::live::precision_choices(),
+               "single (default); half: convolutions may calculate in half precision where the device has it")
+        ->type_name("PRECISION")
+        ->group("Projection");
     add_choice(app, "--display", options.display, deconv::live::display_choices(),
                "signed (default; grey is zero), positive, norm (over colours), range (min to max)")
         ->type_name("HOW")

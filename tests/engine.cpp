@@ -36,9 +36,13 @@ const bool listening = [] {
     return true;
 }();
 
-/// The device's limits are data that only tests may change.
+/// What the device says of itself is data that only tests may change.
+gpu::DeviceInfo& info() {
+    return const_cast<gpu::DeviceInfo&>(kept_engine()->device.info());
+}
 std::uint64_t& storage_range() {
-    return const_cast<gpu::DeviceInfo&>(engine().device.info()).limits.storage_range;
+    engine();
+    return info().limits.storage_range;
 }
 
 template <typename T>
@@ -54,6 +58,8 @@ Engine& engine() {
     static_cast<void>(listening);
     if (!kept_engine()) {
         kept_engine() = std::make_unique<Engine>(options_from_environment());
+        const char* type = std::getenv("DECONV_TYPE");
+        if (type != nullptr && std::string(type) == "gpu") info().type = gpu::DeviceType::discrete;
         std::printf("[ device   ] %s, %s\n", kept_engine()->device.info().name.c_str(),
                     kept_engine()->device.info().driver.c_str());
     }

@@ -14,6 +14,8 @@
 // they are handed round.  A CPU's driver reads an address that all invocations share once for each of them; a broadcast
 // is a register shuffle.
 //
+// AHEAD channels are loaded before they are multiplied: a GPU waits for memory once for all of them.
+//
 // variant: forward16x4s8 -DBLOCK=16 -DPIXELS=4 -DSUBGROUP=8 -DTEXELS
 // variant: reverse16x4s8 -DBLOCK=16 -DPIXELS=4 -DSUBGROUP=8 -DREVERSE -DTEXELS
 // variant: forward16x4s4 -DBLOCK=16 -DPIXELS=4 -DSUBGROUP=4
@@ -24,6 +26,8 @@
 // variant: reverse16x4 -DBLOCK=16 -DPIXELS=4 -DREVERSE
 // variant: reverse16x1 -DBLOCK=16 -DPIXELS=1 -DREVERSE
 // variant: reverse4x4 -DBLOCK=4 -DPIXELS=4 -DREVERSE
+// variant: forward4x1 -DBLOCK=4 -DPIXELS=1 -DAHEAD=8
+// variant: reverse4x1 -DBLOCK=4 -DPIXELS=1 -DAHEAD=8 -DREVERSE
 #include "common.glsl"
 
 #ifdef SUBGROUP
@@ -33,6 +37,7 @@ const uint share = BLOCK / SUBGROUP;  // weights that one invocation loads
 
 layout(local_size_x_id = 0) in;
 layout(constant_id = 1) const bool pointwise = false;  // 1×1, stride 1, no padding: source place = destination place
+layout(constant_id = 2) const bool rectified = false;  // max(x, 0) of the source
 
 #ifdef TEXELS
 layout(binding = 0) uniform samplerBuffer source;
@@ -68,6 +73,11 @@ layout(push_constant) uniform Push {
 } p;
 
 const uint vectors = BLOCK / 4;
+
+float source_at(uint i) {
+    const float value = SOURCE(i);
+    return rectified ? max(value, 0.0) : value;
+}
 
 // The BLOCK weights at vector index w.
 #ifdef SUBGROUP
@@ -144,7 +154,7 @@ void main() {
             LOAD_WEIGHTS(w)
             w += vectors;
             [[unroll]] for (uint q = 0; q < PIXELS; ++q) {
-                const float x = SOURCE(at[q]);
+                const float x = source_at(at[q]);
                 at[q] += source_plane;
                 [[unroll]] for (uint v = 0; v < vectors; ++v) sum[q][v] += weight[v] * x;
             }
@@ -175,11 +185,26 @@ void main() {
                     at[q] = source_first + (inside[q] ? uint(y) * p.source_width + uint(x) : 0);
                 }
                 uint w = weight_base + uint(k * p.kernel_x + l) * vectors;
-                for (uint c = 0; c < channels.y; ++c) {
+                uint c = 0;
+#ifdef AHEAD
+                for (; c + AHEAD <= channels.y; c += AHEAD) {
+                    float x[AHEAD];
+                    vec4 weight[AHEAD];
+                    [[unroll]] for (uint i = 0; i < AHEAD; ++i) {
+                        x[i] = source_at(at[0] + i * source_plane);
+                        weight[i] = weights[w + i * weight_step];
+                    }
+                    [[unroll]] for (uint i = 0; i < AHEAD; ++i) sum[0][0] += weight[i] * (inside[0] ? x[i] : 0.0);
+                    at[0] += AHEAD * source_plane;
+                    w += AHEAD * weight_step;
+                }
+#endif
+                for (; c < channels.y; ++c) {
                     LOAD_WEIGHTS(w)
                     w += weight_step;
                     [[unroll]] for (uint q = 0; q < PIXELS; ++q) {
-                        const float x = inside[q] ? SOURCE(at[q]) : 0.0;
+                        const float value = source_at(at[q]);
+                        const float x = inside[q] ? value : 0.0;
                         at[q] += source_plane;
                         [[unroll]] for (uint v = 0; v < vectors; ++v) sum[q][v] += weight[v] * x;
                     }

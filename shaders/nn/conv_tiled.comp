@@ -1,7 +1,7 @@
 #version 450
 // A convolution as a matrix product by tiles in shared memory, whose right side is gathered as it is read (implicit
-// GEMM): forward passes, reverses with stride 1 (a convolution by the mirrored kernel), and with one tap the products
-// between Winograd's transforms.
+// GEMM): forward passes, reverses (phase by phase where they are strided; the taps then step backwards), and with one
+// tap the products between Winograd's transforms.
 //
 //   y[n, g, o, place] = b[g, o] + Σ_k  w[g, o, k] x[n, g, channel(k), place · stride − pad + tap(k) · dilation]
 //
@@ -16,13 +16,15 @@
 // in the destination, without bias and activation, for sum_parts.comp.
 //
 // HALF multiplies in half precision, and adds up in it DEPTH at a time.  MATRIX multiplies halves by cooperative
-// matrices, which sum in floats: four subgroups of 32, each 32 channels at 32 places.  Its weights are
+// matrices of 16 × 16, which sum in floats: a subgroup of 32 has DOWN · ACROSS of them.  Its weights are
 // [group][block][step][HEIGHT][DEPTH].
 //
-// variant: 64x64 -DHEIGHT=64 -DWIDTH=64 -DDEPTH=16 -DTHREADS=64
+// variant: 64x64 -DHEIGHT=64 -DWIDTH=64 -DDEPTH=8 -DTHREADS=64
 // variant: 128x64 -DHEIGHT=128 -DWIDTH=64 -DDEPTH=8 -DTHREADS=128
+// variant: 128x32 -DHEIGHT=128 -DWIDTH=32 -DDEPTH=8 -DTHREADS=64
 // variant: half -DHEIGHT=64 -DWIDTH=64 -DDEPTH=16 -DTHREADS=64 -DHALF
-// variant: matrix -DHEIGHT=64 -DWIDTH=64 -DDEPTH=32 -DTHREADS=128 -DMATRIX
+// variant: matrix -DHEIGHT=64 -DWIDTH=64 -DDEPTH=32 -DTHREADS=128 -DMATRIX -DDOWN=2 -DACROSS=2
+// variant: matrix128x128 -DHEIGHT=128 -DWIDTH=128 -DDEPTH=32 -DTHREADS=256 -DMATRIX -DDOWN=2 -DACROSS=4
 #ifdef MATRIX
 #extension GL_KHR_memory_scope_semantics : require
 #extension GL_NV_cooperative_matrix : require
@@ -55,6 +57,7 @@ layout(constant_id = 4) const bool accumulate = false;
 layout(constant_id = 5) const bool relu = false;
 layout(constant_id = 6) const bool rectified = false;  // max(x, 0) of the source
 layout(constant_id = 7) const bool by_taps = false;
+layout(constant_id = 8) const bool spread = false;  // the places do not follow each other in the destination
 
 layout(binding = 0) readonly buffer Source { float source[]; };
 layout(binding = 1) readonly buffer Weights { Packed weights[]; };
@@ -70,15 +73,16 @@ layout(push_constant) uniform Push {
     uint destination_channels;        // of one group
     uint steps, part_steps;           // of all parts, and of one
     int stride_y, stride_x, pad_y, pad_x, dilation_y, dilation_x;
+    uint destination_plane, destination_first, destination_y, destination_x;  // `spread`: in elements
 } p;
 
 #ifdef MATRIX
 const uint PACKED = 8;
 const uint PITCH = DEPTH / 8 + 1;  // in eights: a row of the left side, a column of the right one; no bank conflicts
-const uint SUMS = WIDTH + 4;
-shared uvec4 left[2 * HEIGHT * PITCH];
-shared uvec4 right[2 * WIDTH * PITCH];
-shared float sums[HEIGHT * SUMS];
+const uint RIGHT = 2 * HEIGHT * PITCH;
+const uint SUMS = WIDTH / 4 + 1;  // at the end, in fours: a row of the sums, of which a pass writes 64
+shared uvec4 tile[2 * (HEIGHT + WIDTH) * PITCH];
+const uint SUBGROUPS_A_ROW = WIDTH / (ACROSS * 16);
 #else
 const uint PACKED = 4;
 const uint COLUMNS = WIDTH / 8;  // invocations side by side
@@ -89,16 +93,95 @@ shared Vector right[2][DEPTH][WIDTH / 4];
 const uint LEFT_LOADS = DEPTH * HEIGHT / PACKED / THREADS;
 const uint RIGHT_LOADS = DEPTH * WIDTH / THREADS;  // scalars, one k after the other
 
-uint part_first;  // element of the destination
+// What this invocation loads of each step: entries of the left side, and some k of one place of the right side.
+Packed next_left[LEFT_LOADS];
+float next_right[RIGHT_LOADS];
+uint left_first, source_base;
+int corner_y, corner_x;
 
-void put(uint channel_of_block, uint to, float value) {
-    const uint group = gl_WorkGroupID.y / p.blocks;
-    const uint channel = gl_WorkGroupID.y % p.blocks * HEIGHT + channel_of_block;
-    if (channel >= p.destination_channels || to >= p.total) return;
+void fetch(uint step_index) {
+    const uint my_depth = gl_LocalInvocationID.x / WIDTH * RIGHT_LOADS;
+    const uint w = left_first + step_index * (DEPTH * HEIGHT / PACKED);
+    [[unroll]] for (uint i = 0; i < LEFT_LOADS; ++i) next_left[i] = weights[w + i * THREADS];
+    const uint plane = p.source_height * p.source_width;
+    if (by_taps) {
+        const uint tap_steps = p.source_channels / DEPTH;  // of one tap
+        const uint tap = step_index / tap_steps;
+        const uint tap_row = tap / taps_x;
+        const int y = corner_y + int(tap_row) * p.dilation_y;
+        const int x = corner_x + int(tap - tap_row * taps_x) * p.dilation_x;
+        const bool inside = y >= 0 && x >= 0 && y < int(p.source_height) && x < int(p.source_width);
+        const uint from = source_base + ((step_index - tap * tap_steps) * DEPTH + my_depth) * plane +
+                          (inside ? uint(y) * p.source_width + uint(x) : 0);
+        [[unroll]] for (uint i = 0; i < RIGHT_LOADS; ++i) next_right[i] = source[from + i * plane];
+        [[unroll]] for (uint i = 0; i < RIGHT_LOADS; ++i) next_right[i] = inside ? next_right[i] : 0.0;
+    } else {
+        [[unroll]] for (uint i = 0; i < RIGHT_LOADS; ++i) {
+            const uint k = step_index * DEPTH + my_depth + i;
+            const uint channel = k / (taps_y * taps_x);
+            const uint tap = k - channel * (taps_y * taps_x);
+            const uint tap_row = tap / taps_x;
+            const int y = corner_y + int(tap_row) * p.dilation_y;
+            const int x = corner_x + int(tap - tap_row * taps_x) * p.dilation_x;
+            const bool inside = channel < p.source_channels && y >= 0 && x >= 0 && y < int(p.source_height) &&
+                                x < int(p.source_width);
+            const uint from = inside ? channel * plane + uint(y) * p.source_width + uint(x) : 0;
+            next_right[i] = source[source_base + from];
+            next_right[i] = inside ? next_right[i] : 0.0;
+        }
+    }
+}
+
+// To one half of the shared memory.
+void share(uint half_of) {
+    const uint thread = gl_LocalInvocationID.x;
+    const uint my_place = thread % WIDTH;
+    const uint my_depth = thread / WIDTH * RIGHT_LOADS;
+    [[unroll]] for (uint i = 0; i < LEFT_LOADS; ++i) {
+        const uint entry = thread + i * THREADS;
+#ifdef MATRIX
+        tile[(half_of * HEIGHT + entry / (DEPTH / 8)) * PITCH + entry % (DEPTH / 8)] = next_left[i];
+#else
+        left[half_of][entry / (HEIGHT / 4)][entry % (HEIGHT / 4)] = unpack(next_left[i]);
+#endif
+    }
+    [[unroll]] for (uint i = 0; i < RIGHT_LOADS; ++i) {
+        if (rectified) next_right[i] = max(next_right[i], 0.0);
+#if defined(HALF) || defined(MATRIX)
+        next_right[i] = clamp(next_right[i], -65504.0, 65504.0);  // an infinite value would make others NaN
+#endif
+    }
+#ifdef MATRIX
+    [[unroll]] for (uint i = 0; i < RIGHT_LOADS / 8; ++i) {
+        uvec4 eight;
+        [[unroll]] for (uint j = 0; j < 4; ++j)
+            eight[j] = packHalf2x16(vec2(next_right[i * 8 + j * 2], next_right[i * 8 + j * 2 + 1]));
+        tile[RIGHT + (half_of * WIDTH + my_place) * PITCH + my_depth / 8 + i] = eight;
+    }
+#else
+    [[unroll]] for (uint i = 0; i < RIGHT_LOADS; ++i)
+        right[half_of][my_depth + i][my_place / 4][my_place % 4] = Scalar(next_right[i]);
+#endif
+}
+
+// Where place `to` of all images lies in the first channel of its image's group.
+uint place_index(uint to) {
     const uint image = quotient(to, p.places);
-    const uint all = group * p.destination_channels + channel;
-    const uint index = part_first + (image * p.groups * p.destination_channels + all) * p.places + to - image * p.places;
-    if (with_bias) value += bias[all];
+    uint plane = p.places;
+    uint place = to - image * p.places;
+    if (spread) {
+        plane = p.destination_plane;
+        const uint y = quotient(place, p.grid_width);
+        place = p.destination_first + y * p.destination_y + (place - y * p.grid_width) * p.destination_x;
+    }
+    const uint part_first = gl_WorkGroupID.z * p.total * p.groups * p.destination_channels;
+    return part_first + (image * p.groups + gl_WorkGroupID.y / p.blocks) * p.destination_channels * plane + place;
+}
+
+void put(uint channel, uint place_at, float value) {
+    if (channel >= p.destination_channels) return;
+    const uint index = place_at + channel * (spread ? p.destination_plane : p.places);
+    if (with_bias) value += bias[gl_WorkGroupID.y / p.blocks * p.destination_channels + channel];
     if (accumulate) value += destination[index];
     if (relu) value = value < 0.0 ? 0.0 : value;  // a NaN stays
     destination[index] = value;
@@ -106,30 +189,25 @@ void put(uint channel_of_block, uint to, float value) {
 
 void main() {
     const uint thread = gl_LocalInvocationID.x;
-    const uint group = gl_WorkGroupID.y / p.blocks;
     const uint first = gl_WorkGroupID.x * WIDTH;
-    const uint taps = taps_y * taps_x;
-    const uint source_plane = p.source_height * p.source_width;
     const uint begin = gl_WorkGroupID.z * p.part_steps;
     const uint end = min(begin + p.part_steps, p.steps);
 
-    // The place whose values this invocation loads, at every few k of a step.
-    const uint my_place = thread % WIDTH;
-    const uint my_depth = thread / WIDTH * RIGHT_LOADS;
-    const uint at = min(first + my_place, p.total - 1);
+    const uint at = min(first + thread % WIDTH, p.total - 1);
     const uint image = quotient(at, p.places);
     const uint y_of = quotient(at - image * p.places, p.grid_width);
-    const int corner_y = int(y_of) * p.stride_y - p.pad_y;
-    const int corner_x = int(at - image * p.places - y_of * p.grid_width) * p.stride_x - p.pad_x;
-    const uint source_base = (image * p.groups + group) * p.source_channels * source_plane;
-    const uint tap_steps = p.source_channels / DEPTH;  // by_taps: steps of one tap
+    corner_y = int(y_of) * p.stride_y - p.pad_y;
+    corner_x = int(at - image * p.places - y_of * p.grid_width) * p.stride_x - p.pad_x;
+    source_base = (image * p.groups + gl_WorkGroupID.y / p.blocks) * p.source_channels * p.source_height *
+                  p.source_width;
+    left_first = gl_WorkGroupID.y * p.steps * (DEPTH * HEIGHT / PACKED) + thread;
 
 #ifdef MATRIX
-    const uint row = gl_SubgroupID / 2 * 32;
-    const uint column = gl_SubgroupID % 2 * 32;
-    fcoopmatNV<32, gl_ScopeSubgroup, 16, 16> sum[2][2];
-    [[unroll]] for (uint i = 0; i < 2; ++i)
-        [[unroll]] for (uint j = 0; j < 2; ++j) sum[i][j] = fcoopmatNV<32, gl_ScopeSubgroup, 16, 16>(0.0);
+    const uint row = gl_SubgroupID / SUBGROUPS_A_ROW * (DOWN * 16);
+    const uint column = gl_SubgroupID % SUBGROUPS_A_ROW * (ACROSS * 16);
+    fcoopmatNV<32, gl_ScopeSubgroup, 16, 16> sum[DOWN][ACROSS];
+    [[unroll]] for (uint i = 0; i < DOWN; ++i)
+        [[unroll]] for (uint j = 0; j < ACROSS; ++j) sum[i][j] = fcoopmatNV<32, gl_ScopeSubgroup, 16, 16>(0.0);
 #else
     const uint column = thread % COLUMNS;
     const uint row = thread / COLUMNS;
@@ -138,124 +216,73 @@ void main() {
         [[unroll]] for (uint j = 0; j < 8; ++j) sum[i][j] = vec4(0.0);
 #endif
 
-    Packed next_left[LEFT_LOADS];
-    float next_right[RIGHT_LOADS];
-    uint w = (gl_WorkGroupID.y * p.steps + begin) * (DEPTH * HEIGHT / PACKED) + thread;
-    for (uint step_index = begin; step_index <= end; ++step_index) {
-        // Fetch one step, multiply the one before.
-        if (step_index < end) {
-            [[unroll]] for (uint i = 0; i < LEFT_LOADS; ++i) next_left[i] = weights[w + i * THREADS];
-            w += DEPTH * HEIGHT / PACKED;
-            if (by_taps) {
-                const uint tap = step_index / tap_steps;
-                const uint channel = (step_index - tap * tap_steps) * DEPTH + my_depth;
-                const uint tap_row = tap / taps_x;
-                const int y = corner_y + int(tap_row) * p.dilation_y;
-                const int x = corner_x + int(tap - tap_row * taps_x) * p.dilation_x;
-                const bool inside = y >= 0 && x >= 0 && y < int(p.source_height) && x < int(p.source_width);
-                const uint from = source_base + channel * source_plane + uint(y) * p.source_width + uint(x);
-                [[unroll]] for (uint i = 0; i < RIGHT_LOADS; ++i) {
-                    next_right[i] = 0.0;
-                    if (inside) next_right[i] = source[from + i * source_plane];
-                }
-            } else {
-                [[unroll]] for (uint i = 0; i < RIGHT_LOADS; ++i) {
-                    const uint k = step_index * DEPTH + my_depth + i;
-                    const uint channel = k / taps;
-                    const uint tap = k - channel * taps;
-                    const uint tap_row = tap / taps_x;
-                    const int y = corner_y + int(tap_row) * p.dilation_y;
-                    const int x = corner_x + int(tap - tap_row * taps_x) * p.dilation_x;
-                    next_right[i] = 0.0;
-                    if (channel < p.source_channels && y >= 0 && x >= 0 && y < int(p.source_height) &&
-                        x < int(p.source_width))
-                        next_right[i] =
-                            source[source_base + channel * source_plane + uint(y) * p.source_width + uint(x)];
-                }
-            }
-        }
-        if (step_index > begin) {
-            const uint half_of = (step_index - 1) % 2;
+    if (begin < end) {
+        fetch(begin);
+        share(0);
+    }
+    barrier();
+    for (uint step_index = begin; step_index < end; ++step_index) {
+        // The last step fetches itself again, for nothing: no branch between loads and what hides them.
+        fetch(min(step_index + 1, end - 1));
+        const uint half_of = (step_index - begin) % 2;
 #ifdef MATRIX
-            [[unroll]] for (uint depth = 0; depth < DEPTH; depth += 16) {
-                fcoopmatNV<16, gl_ScopeSubgroup, 16, 16> a[2];
-                fcoopmatNV<16, gl_ScopeSubgroup, 16, 16> x[2];
-                [[unroll]] for (uint i = 0; i < 2; ++i) {
-                    coopMatLoadNV(a[i], left, (half_of * HEIGHT + row + i * 16) * PITCH + depth / 8, PITCH, false);
-                    coopMatLoadNV(x[i], right, (half_of * WIDTH + column + i * 16) * PITCH + depth / 8, PITCH, true);
-                }
-                [[unroll]] for (uint i = 0; i < 2; ++i)
-                    [[unroll]] for (uint j = 0; j < 2; ++j) sum[i][j] = coopMatMulAddNV(a[i], x[j], sum[i][j]);
-            }
+        [[unroll]] for (uint depth = 0; depth < DEPTH; depth += 16) {
+            fcoopmatNV<16, gl_ScopeSubgroup, 16, 16> a[DOWN];
+            fcoopmatNV<16, gl_ScopeSubgroup, 16, 16> x[ACROSS];
+            [[unroll]] for (uint i = 0; i < DOWN; ++i)
+                coopMatLoadNV(a[i], tile, (half_of * HEIGHT + row + i * 16) * PITCH + depth / 8, PITCH, false);
+            [[unroll]] for (uint j = 0; j < ACROSS; ++j)
+                coopMatLoadNV(x[j], tile, RIGHT + (half_of * WIDTH + column + j * 16) * PITCH + depth / 8, PITCH, true);
+            [[unroll]] for (uint i = 0; i < DOWN; ++i)
+                [[unroll]] for (uint j = 0; j < ACROSS; ++j) sum[i][j] = coopMatMulAddNV(a[i], x[j], sum[i][j]);
+        }
 #else
 #ifdef HALF
-            f16vec4 part[2][8];
-            [[unroll]] for (uint i = 0; i < 2; ++i)
-                [[unroll]] for (uint j = 0; j < 8; ++j) part[i][j] = f16vec4(0.0);
-#endif
-            [[unroll]] for (uint depth = 0; depth < DEPTH; ++depth) {
-                const Vector a = left[half_of][depth][row];
-                const Vector b = left[half_of][depth][row + HEIGHT / 8];
-                const Vector x[2] = {right[half_of][depth][column], right[half_of][depth][column + COLUMNS]};
-                [[unroll]] for (uint j = 0; j < 8; ++j) {
-#ifdef HALF
-                    part[0][j] += a * x[j / 4][j % 4];
-                    part[1][j] += b * x[j / 4][j % 4];
+        f16vec4 part[2][8];
+        [[unroll]] for (uint i = 0; i < 2; ++i)
+            [[unroll]] for (uint j = 0; j < 8; ++j) part[i][j] = f16vec4(0.0);
 #else
-                    sum[0][j] += a * x[j / 4][j % 4];
-                    sum[1][j] += b * x[j / 4][j % 4];
+#define part sum
 #endif
-                }
+        [[unroll]] for (uint depth = 0; depth < DEPTH; ++depth) {
+            const Vector a = left[half_of][depth][row];
+            const Vector b = left[half_of][depth][row + HEIGHT / 8];
+            const Vector x[2] = {right[half_of][depth][column], right[half_of][depth][column + COLUMNS]};
+            [[unroll]] for (uint j = 0; j < 8; ++j) {
+                part[0][j] = fma(a, Vector(x[j / 4][j % 4]), part[0][j]);
+                part[1][j] = fma(b, Vector(x[j / 4][j % 4]), part[1][j]);
             }
-#ifdef HALF
-            [[unroll]] for (uint i = 0; i < 2; ++i)
-                [[unroll]] for (uint j = 0; j < 8; ++j) sum[i][j] += vec4(part[i][j]);
-#endif
-#endif
         }
-        if (step_index < end) {
-            const uint half_of = step_index % 2;
-            [[unroll]] for (uint i = 0; i < LEFT_LOADS; ++i) {
-                const uint entry = thread + i * THREADS;
-#ifdef MATRIX
-                left[(half_of * HEIGHT + entry / (DEPTH / 8)) * PITCH + entry % (DEPTH / 8)] = next_left[i];
-#else
-                left[half_of][entry / (HEIGHT / 4)][entry % (HEIGHT / 4)] = unpack(next_left[i]);
+#ifdef HALF
+        [[unroll]] for (uint i = 0; i < 2; ++i)
+            [[unroll]] for (uint j = 0; j < 8; ++j) sum[i][j] += vec4(part[i][j]);
 #endif
-            }
-            if (rectified)
-                [[unroll]] for (uint i = 0; i < RIGHT_LOADS; ++i) next_right[i] = max(next_right[i], 0.0);
-#if defined(HALF) || defined(MATRIX)
-            // An infinite value would make others NaN.
-            [[unroll]] for (uint i = 0; i < RIGHT_LOADS; ++i) next_right[i] = clamp(next_right[i], -65504.0, 65504.0);
 #endif
-#ifdef MATRIX
-            [[unroll]] for (uint i = 0; i < RIGHT_LOADS / 8; ++i) {
-                uvec4 eight;
-                [[unroll]] for (uint j = 0; j < 4; ++j)
-                    eight[j] = packHalf2x16(vec2(next_right[i * 8 + j * 2], next_right[i * 8 + j * 2 + 1]));
-                right[(half_of * WIDTH + my_place) * PITCH + my_depth / 8 + i] = eight;
-            }
-#else
-            [[unroll]] for (uint i = 0; i < RIGHT_LOADS; ++i)
-                right[half_of][my_depth + i][my_place / 4][my_place % 4] = Scalar(next_right[i]);
-#endif
-        }
+        share(1 - half_of);
         barrier();
     }
 
-    part_first = gl_WorkGroupID.z * (p.total / p.places) * p.groups * p.destination_channels * p.places;
+    const uint block_first = gl_WorkGroupID.y % p.blocks * HEIGHT;
 #ifdef MATRIX
-    [[unroll]] for (uint i = 0; i < 2; ++i)
-        [[unroll]] for (uint j = 0; j < 2; ++j)
-            coopMatStoreNV(sum[i][j], sums, (row + i * 16) * SUMS + column + j * 16, SUMS, false);
-    barrier();
-    for (uint i = 0; i < HEIGHT; i += THREADS / WIDTH)
-        put(i + thread / WIDTH, first + my_place, sums[(i + thread / WIDTH) * SUMS + my_place]);
+    const uint to = first + thread % WIDTH;
+    const uint place_at = place_index(min(to, p.total - 1));
+    [[unroll]] for (uint pass = 0; pass < HEIGHT; pass += 64) {
+        if (row / 64 * 64 == pass)
+            [[unroll]] for (uint i = 0; i < DOWN; ++i)
+                [[unroll]] for (uint j = 0; j < ACROSS; ++j)
+                    coopMatStoreNV(sum[i][j], tile, (row - pass + i * 16) * SUMS + (column + j * 16) / 4, SUMS, false);
+        barrier();
+        for (uint i = thread / WIDTH; i < 64 && to < p.total; i += THREADS / WIDTH)
+            put(block_first + pass + i, place_at, uintBitsToFloat(tile[i * SUMS + thread % WIDTH / 4][thread % 4]));
+        barrier();
+    }
 #else
-    [[unroll]] for (uint j = 0; j < 8; ++j)
+    [[unroll]] for (uint j = 0; j < 8; ++j) {
+        const uint to = first + column * 4 + j / 4 * (WIDTH / 2) + j % 4;
+        if (to >= p.total) continue;
+        const uint place_at = place_index(to);
         [[unroll]] for (uint i = 0; i < 8; ++i)
-            put(row * 4 + i / 4 * (HEIGHT / 2) + i % 4, first + column * 4 + j / 4 * (WIDTH / 2) + j % 4,
-                sum[i / 4][j][i % 4]);
+            put(block_first + row * 4 + i / 4 * (HEIGHT / 2) + i % 4, place_at, sum[i / 4][j][i % 4]);
+    }
 #endif
 }

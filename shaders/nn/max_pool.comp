@@ -9,8 +9,11 @@
 // One invocation computes one element.  Tensors are (N, C, H, W), dense; the way back may hold several copies of R over
 // one set of switches.
 //
+// WHOLE: windows that neither overlap nor leave anything between them; one invocation fills a window.
+//
 // variant: forward -DFORWARD
 // variant: reverse -DREVERSE
+// variant: whole -DREVERSE -DWHOLE
 // variant: forward.texels -DFORWARD -DTEXELS
 // variant: reverse.texels -DREVERSE -DTEXELS
 #include "common.glsl"
@@ -47,7 +50,7 @@ layout(binding = 2) readonly buffer Switches { uint switches[]; };
 #endif
 
 layout(push_constant) uniform Push {
-    uint items;             // elements of the destination
+    uint items;             // elements of the destination; WHOLE: of the source
     uint height, width;     // of the pool's input
     uint out_height, out_width;
     int pad_y, pad_x;
@@ -86,6 +89,20 @@ void main() {
     // A window wholly in the padding has no maximum.
     destination[index] = place == 0xffffffffu ? uintBitsToFloat(0xff800000u) : best;
     if (p.keep_switches != 0) switches[index] = place;
+#elif defined(WHOLE)
+    const uint row = quotient(index, p.out_width);
+    const uint plane = quotient(row, p.out_height);
+    const uint out_plane = p.out_height * p.out_width;
+    const uint place = SWITCH(remainder(plane, p.switch_planes) * out_plane + index - plane * out_plane);
+    const float value = SOURCE(index);
+    const uint corner = (row - plane * p.out_height) * kernel_y * p.width + (index - row * p.out_width) * kernel_x;
+    for (uint k = 0; k < kernel_y; ++k)
+        for (uint l = 0; l < kernel_x; ++l) {
+            const uint here = corner + k * p.width + l;
+            float sum = here == place ? value : 0.0;
+            if (p.accumulate != 0) sum += destination[plane * p.height * p.width + here];
+            destination[plane * p.height * p.width + here] = sum;
+        }
 #else
     const uint row = quotient(index, p.width);
     const uint plane = quotient(row, p.height);

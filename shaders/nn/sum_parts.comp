@@ -16,6 +16,8 @@ layout(push_constant) uniform Push {
     uint items, b, c;
     uint step_a, step_b, step_part;  // in `parts`; c follow each other
     uint count;
+    // Where c lies in a plane of the destination, as a place of a grid.
+    uint grid_width, plane, first, step_y, step_x;
 } p;
 
 void main() {
@@ -30,7 +32,9 @@ void main() {
         at += p.step_part;
     }
     if (with_bias) sum += bias[at_b];
-    if (accumulate) sum += destination[index];
+    const uint row = at_c / p.grid_width;
+    const uint to = index / p.c * p.plane + p.first + row * p.step_y + (at_c - row * p.grid_width) * p.step_x;
+    if (accumulate) sum += destination[to];
     if (relu) sum = sum < 0.0 ? 0.0 : sum;  // a NaN stays
-    destination[index] = sum;
+    destination[to] = sum;
 }

@@ -31,6 +31,7 @@ layout(push_constant) uniform Push {
     uint tiles, image_tiles, row_tiles;
     uint channels;  // of all groups
     uint height, width;
+    uint parts, step_part;  // DENSE: partial sums of the products
 } p;
 
 void main() {
@@ -50,6 +51,9 @@ void main() {
         float m[POINTS];
         [[unroll]] for (uint c = 0; c < POINTS; ++c) {
             m[c] = FETCH(products, from);
+#ifdef DENSE
+            for (uint i = 1; i < p.parts; ++i) m[c] += products[from + i * p.step_part];
+#endif
             from += step_point;
         }
         from_points(m, half_way[r]);

@@ -16,9 +16,14 @@ double ms_since(Clock::time_point begin) {
     return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
 }
 
-/// Once to warm up, then again and again for so long, three times at least.
-void repeat(double seconds, const std::function<void(bool counts)>& run) {
-    run(false);
+/// To warm up once, on a GPU for as long as its clock needs to rise; then again and again for so long, three times at
+/// least.
+void repeat(const gpu::Device& device, double seconds, const std::function<void(bool counts)>& run) {
+    const double warm_ms = device.info().type == gpu::DeviceType::cpu ? 0 : 500;
+    const Clock::time_point warm = Clock::now();
+    do {
+        run(false);
+    } while (ms_since(warm) < warm_ms);
     const Clock::time_point begin = Clock::now();
     for (int i = 0; i < 3 || (ms_since(begin) < seconds * 1000 && i < 1000); ++i) run(true);
 }
@@ -48,10 +53,10 @@ Times times_of(std::vector<double> milliseconds) {
 
 Peaks measure_peaks(const gpu::Device& device, gpu::Pipelines& pipelines, gpu::Scheduler& scheduler) {
     const bool cpu = device.info().type == gpu::DeviceType::cpu;
-    const auto rate = [&](const gpu::Dispatch& dispatch, double amount) {
-        const gpu::Recording recording(device, pipelines, {{dispatch, {}, "peak"}}, uncut());
+    const auto rate = [&](const gpu::Step& step, double amount) {
+        const gpu::Recording recording(device, pipelines, {step}, uncut());
         double best = 0;
-        repeat(0.4, [&](bool counts) {
+        repeat(device, 0.4, [&](bool counts) {
             const Clock::time_point begin = Clock::now();
             scheduler.wait(scheduler.submit(recording));
             if (counts) best = std::max(best, amount / (ms_since(begin) * 1e6));
@@ -71,17 +76,23 @@ Peaks measure_peaks(const gpu::Device& device, gpu::Pipelines& pipelines, gpu::S
     const std::uint64_t invocations = cpu ? 4096 : std::uint64_t{1} << 20;
     const gpu::Dispatch fma = gpu::linear_dispatch(device.info(), "bench/fma", invocations, push,
                                                    {gpu::in_out(values.slice().part(0, 256))}, "fma");
-    peaks.gflops = rate(fma, 2.0 * 16 * 8 * push.rounds * static_cast<double>(invocations));
+    peaks.gflops = rate({fma, {}, "peak"}, 2.0 * 16 * 8 * push.rounds * static_cast<double>(invocations));
 
+    // By the driver's own copy or by a shader, whichever is faster.
     const std::uint64_t half = values.bytes() / 2;
-    const gpu::Recording copy(device, pipelines,
-                              {gpu::copy_step({values.slice().part(0, half), values.slice().part(half, half)}, "peak")},
-                              uncut());
-    repeat(0.3, [&](bool counts) {
-        const Clock::time_point begin = Clock::now();
-        scheduler.wait(scheduler.submit(copy));
-        if (counts) peaks.gbytes = std::max(peaks.gbytes, 2.0 * static_cast<double>(half) / (ms_since(begin) * 1e6));
-    });
+    const gpu::Slice from = values.slice().part(0, half);
+    const gpu::Slice to = values.slice().part(half, half);
+    struct CopyPush {
+        std::uint32_t items;
+    };
+    const CopyPush copy{static_cast<std::uint32_t>(half / 64)};
+    peaks.gbytes = rate(gpu::copy_step({from, to}, "peak"), 2.0 * static_cast<double>(half));
+    if (half <= device.limits().storage_range) {
+        const gpu::Dispatch by_shader = gpu::linear_dispatch(device.info(), "bench/copy", copy.items, copy,
+                                                             {gpu::in(from), gpu::out(to)}, "copy");
+        peaks.gbytes =
+            std::max(peaks.gbytes, rate({by_shader, {}, "peak"}, 2.0 * static_cast<double>(copy.items) * 64));
+    }
 
     struct FillPush {
         std::uint32_t items;
@@ -95,7 +106,7 @@ Peaks measure_peaks(const gpu::Device& device, gpu::Pipelines& pipelines, gpu::S
         const std::vector<gpu::Step> steps(i == 0 ? 10 : 110, gpu::Step{small, {}, "peak"});
         const gpu::Recording recording(device, pipelines, steps, uncut());
         std::vector<double> took;
-        repeat(0.2, [&](bool counts) {
+        repeat(device, 0.2, [&](bool counts) {
             const Clock::time_point begin = Clock::now();
             scheduler.wait(scheduler.submit(recording));
             if (counts) took.push_back(ms_since(begin));
@@ -130,7 +141,7 @@ std::vector<LayerTimes> measure_layers(const gpu::Device& device, gpu::Pipelines
         layers.back().steps.push_back(i);
     }
     std::vector<std::vector<double>> by_step(steps.size());
-    repeat(seconds, [&](bool counts) {
+    repeat(device, seconds, [&](bool counts) {
         scheduler.wait(scheduler.submit(recording));
         const std::vector<gpu::SegmentTime> segments = recording.times();
         for (std::size_t i = 0; counts && i < segments.size(); ++i) {
@@ -164,7 +175,7 @@ FrameTimes measure_frames(const gpu::Device& device, gpu::Pipelines& pipelines, 
     }
     std::vector<double> measured;
     std::vector<double> processor;
-    repeat(seconds, [&](bool counts) {
+    repeat(device, seconds, [&](bool counts) {
         const Clock::time_point begin = Clock::now();
         const std::clock_t used = std::clock();
         scheduler.wait(scheduler.submit(recording));

@@ -30,6 +30,11 @@ inline const Choices<nn::LrnReverse>& lrn_choices() {
     return choices;
 }
 
+inline const Choices<nn::Precision>& precision_choices() {
+    static const Choices<nn::Precision> choices{{"single", nn::Precision::single}, {"half", nn::Precision::half}};
+    return choices;
+}
+
 inline const Choices<image::Display>& display_choices() {
     static const Choices<image::Display> choices{{"signed", image::Display::signed_zero_grey},
                                                  {"positive", image::Display::positive},

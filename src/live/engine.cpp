@@ -96,6 +96,7 @@ std::unique_ptr<Engine> make_engine(const gpu::Device& device, gpu::Pipelines& p
     options.target = network.projection_start(network.layers()[static_cast<std::size_t>(engine->layer)].tensor);
     options.rule = spec.rule;
     options.lrn = spec.lrn;
+    options.precision = spec.precision;
     options.fit = spec.fit;
     options.preprocessing = preprocessing_of(engine->network->file->sidecar);
     options.display = spec.display;

@@ -68,6 +68,7 @@ struct EngineSpec {
     std::string layer_name;  // with layer −1
     nn::Rule rule = nn::Rule::deconv;
     nn::LrnReverse lrn = nn::LrnReverse::identity;
+    nn::Precision precision = nn::Precision::single;
     image::Fit fit = image::Fit::crop;
     image::Display display = image::Display::signed_zero_grey;
     double blur = 0;

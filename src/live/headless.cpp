@@ -95,6 +95,7 @@ class HeadlessRun {
         projection.observed = target_.layer;
         projection.rule = options_.rule;
         projection.lrn = options_.lrn;
+        projection.precision = options_.precision;
         projection.fit = options_.fit;
         projection.preprocessing = preprocessing_of(loaded_.sidecar);
         projection.display = options_.display;

@@ -27,6 +27,7 @@ struct Options {
     bool start_one = false;
     nn::Rule rule = nn::Rule::deconv;
     nn::LrnReverse lrn = nn::LrnReverse::identity;
+    nn::Precision precision = nn::Precision::single;
     image::Display display = image::Display::signed_zero_grey;
     double blur = 0;
     int random_layers = 0;  // learned layers whose weights are random, from the top

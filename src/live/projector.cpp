@@ -17,6 +17,7 @@ nn::PlanOptions plan_options(const nn::Network& network, const ProjectorOptions&
     plan.target = options.target;
     plan.rule = options.rule;
     plan.lrn = options.lrn;
+    plan.precision = options.precision;
     if (options.observed >= 0) plan.observed.insert(options.observed);
     prepare_plan(options.show, network, options.batch, plan);
     return plan;

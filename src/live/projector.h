@@ -26,6 +26,7 @@ struct ProjectorOptions {
     int observed = -1;  // a further tensor that must be there afterwards (--activations of a Softmax's output)
     nn::Rule rule = nn::Rule::deconv;
     nn::LrnReverse lrn = nn::LrnReverse::identity;
+    nn::Precision precision = nn::Precision::single;
     image::Fit fit = image::Fit::crop;
     image::Preprocessing preprocessing;
     image::Display display = image::Display::signed_zero_grey;

@@ -33,6 +33,7 @@ std::vector<std::string> to_arguments(const Options& options) {
     add("--start", options.start_one ? "one" : "value");
     add("--rule", name_of(rule_choices(), options.rule));
     add("--lrn", name_of(lrn_choices(), options.lrn));
+    add("--precision", name_of(precision_choices(), options.precision));
     add("--display", name_of(display_choices(), options.display));
     char blur[32];
     std::snprintf(blur, sizeof blur, "%g", options.blur);
@@ -62,9 +63,9 @@ std::vector<std::string> replay_arguments(const std::string& path) {
         throw Error(path + ": what it says of how it was made cannot be read");
     }
     // Only settings: a file from elsewhere must not make the program write or open something else.
-    static const std::vector<std::string> known{"--model",   "--size",       "--fit",   "--layer",
-                                                "--channel", "--projection", "--start", "--rule",
-                                                "--lrn",     "--display",    "--blur",  "--random-layers"};
+    static const std::vector<std::string> known{"--model",      "--size",  "--fit",          "--layer", "--channel",
+                                                "--projection", "--start", "--rule",         "--lrn",   "--precision",
+                                                "--display",    "--blur",  "--random-layers"};
     for (std::size_t i = 0; i < arguments.size(); i += 2) {
         if (i + 1 == arguments.size() || std::find(known.begin(), known.end(), arguments[i]) == known.end()) {
             throw Error(path + ": what it says of how it was made cannot be read");

@@ -22,6 +22,7 @@ EngineSpec spec_of(const Settings& settings, int batch) {
     spec.layer_name = settings.layer < 0 ? settings.options.layer : std::string();
     spec.rule = settings.options.rule;
     spec.lrn = settings.options.lrn;
+    spec.precision = settings.options.precision;
     spec.fit = settings.options.fit;
     spec.display = settings.options.display;
     spec.blur = settings.options.blur;

@@ -141,7 +141,7 @@ std::map<std::string, double> Tuner::measure(const ConvolutionTask& task) {
     trial_task.rectifier.reset();
     std::vector<Trial> trials;
     for (const ConvolutionAlgorithm* algorithm : convolution_algorithms()) {
-        if (!algorithm->supports(trial_task, device_.info()) || !algorithm->may_win(device_.info())) continue;
+        if (!algorithm->supports(trial_task, device_.info()) || !algorithm->may_win(trial_task, device_.info())) continue;
         Trial trial;
         trial.algorithm = algorithm;
         trial.emitter = std::make_unique<TrialEmitter>(device_, std::string(algorithm->name()));
@@ -150,8 +150,14 @@ std::map<std::string, double> Tuner::measure(const ConvolutionTask& task) {
                                                            gpu::Recording::Options::guess(device_.info()));
         trials.push_back(std::move(trial));
     }
-    // In turns, so that what else the machine does meets all alike; who is far behind is left out.
     gpu::Scheduler scheduler(device_);
+    // A GPU that did little clocks low, and then memory seems faster beside arithmetic than it is.
+    const auto warm_until = std::chrono::steady_clock::now() +
+                            std::chrono::milliseconds(device_.info().type == gpu::DeviceType::cpu ? 0 : 60);
+    while (std::chrono::steady_clock::now() < warm_until) {
+        for (Trial& trial : trials) run(scheduler, *trial.recording);
+    }
+    // In turns, so that what else the machine does meets all alike; who is far behind is left out.
     // Short runs differ more from one another, and cost less.
     double best = 0;
     const auto rounds = [&] { return best > 2 ? 8 : 24; };

@@ -110,6 +110,7 @@ DeviceInfo describe(vk::Instance instance, vk::PhysicalDevice device) {
     info.half_precision = features.get<vk::PhysicalDeviceVulkan12Features>().shaderFloat16;
     info.cooperative_matrix = info.half_precision && info.subgroup_size == 32 &&
                               features.get<vk::PhysicalDeviceVulkan12Features>().vulkanMemoryModel &&
+                              features.get<vk::PhysicalDeviceVulkan12Features>().vulkanMemoryModelDeviceScope &&
                               multiplies_matrices(instance, device);
     const vk::PhysicalDeviceMemoryProperties memory = device.getMemoryProperties();
     for (std::uint32_t i = 0; i < memory.memoryHeapCount; ++i) {
@@ -272,7 +273,8 @@ Device::Device(const DeviceOptions& wanted) : messages_(std::make_unique<Message
     vk::PhysicalDeviceVulkan12Features core12;
     core12.timelineSemaphore = VK_TRUE;
     core12.shaderFloat16 = info_.half_precision;
-    core12.vulkanMemoryModel = info_.cooperative_matrix;  // which those shaders are written for
+    core12.vulkanMemoryModel = info_.cooperative_matrix;             // which those shaders are written for
+    core12.vulkanMemoryModelDeviceScope = info_.cooperative_matrix;  // of atomics elsewhere
     vk::PhysicalDeviceCooperativeMatrixFeaturesNV matrices(VK_TRUE);
     if (info_.cooperative_matrix) core12.pNext = &matrices;
     device_ = physical_.createDeviceUnique(vk::DeviceCreateInfo({}, queue, {}, extensions, nullptr, &core12));

@@ -55,7 +55,12 @@ Pipelines::Pipelines(const Device& device, const std::filesystem::path& folder)
         if (!header_fits(data, device.physical().getProperties())) data.clear();
     }
     saved_bytes_ = data.size();
-    cache_ = device.handle().createPipelineCacheUnique({{}, data.size(), data.data()});
+    try {
+        cache_ = device.handle().createPipelineCacheUnique({{}, data.size(), data.data()});
+    } catch (const vk::SystemError&) {  // some refuse what lies damaged behind the header
+        saved_bytes_ = 0;
+        cache_ = device.handle().createPipelineCacheUnique({});
+    }
 }
 
 Pipelines::~Pipelines() {

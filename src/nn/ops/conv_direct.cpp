@@ -17,8 +17,8 @@ struct Push {
 };
 
 /// (O, I, k, l) to [group][block][source channel][k][l][block of destination channels], zeros where a block is not
-/// full.  In reverse the destination's channels are I.
-std::vector<std::uint32_t> weight_table(const Convolution& c, Direction direction, std::int64_t block) {
+/// full.  In reverse the destination's channels are I; `mirrored`: the kernel turned by half a turn.
+std::vector<std::uint32_t> weight_table(const Convolution& c, Direction direction, bool mirrored, std::int64_t block) {
     const bool forward = direction == Direction::forward;
     const std::int64_t destinations = forward ? c.out_channels : c.in_channels;
     const std::int64_t sources = forward ? c.in_channels : c.out_channels;
@@ -34,7 +34,8 @@ std::vector<std::uint32_t> weight_table(const Convolution& c, Direction directio
                 const std::int64_t from = ((g * c.out_channels + o) * c.in_channels + i) * taps;
                 const std::int64_t to = (((g * blocks + d / block) * sources + s) * taps) * block + d % block;
                 for (std::int64_t t = 0; t < taps; ++t) {
-                    table[static_cast<std::size_t>(to + t * block)] = static_cast<std::uint32_t>(from + t);
+                    const std::int64_t tap = mirrored ? taps - 1 - t : t;
+                    table[static_cast<std::size_t>(to + t * block)] = static_cast<std::uint32_t>(from + tap);
                 }
             }
         }
@@ -60,11 +61,17 @@ void DirectConvolution::emit(Emitter& emitter, const ConvolutionTask& task) cons
         forward ? c.out_height * c.out_width
                 : ((c.in_height + c.stride_y - 1) / c.stride_y) * ((c.in_width + c.stride_x - 1) / c.stride_x);
     // Four places an invocation reuse each weight four times; small maps would leave a GPU idle that way.
-    const bool wide = block == 4 || cpu || places * c.groups * blocks * task.images >= std::int64_t{1} << 17;
+    const bool wide = cpu || places * c.groups * blocks * task.images >= std::int64_t{1} << 17;
     const std::int64_t pixels = wide ? 4 : 1;
+    // A reverse with stride 1 is a forward pass by the mirrored kernel, and that spares a GPU's shader the divisions.
+    const bool mirrored = !forward && !cpu && c.stride_y == 1 && c.stride_x == 1;
+    const bool by_forward = forward || mirrored;
     WeightLayout layout;
-    layout.name = (forward ? "direct forward " : "direct reverse ") + std::to_string(block);
-    layout.table = [&] { return weight_table(c, task.direction, block); };
+    layout.name = std::string(forward    ? "direct forward "
+                              : mirrored ? "direct mirrored "
+                                         : "direct reverse ") +
+                  std::to_string(block);
+    layout.table = [&] { return weight_table(c, task.direction, mirrored, block); };
     const gpu::Slice weights = emitter.weights(*task.weights, layout);
     gpu::Slice bias = task.bias != nullptr ? emitter.constant(*task.bias) : emitter.unused();
     if (task.chosen) bias = task.chosen->selections;  // the shader reads one or the other
@@ -77,18 +84,19 @@ void DirectConvolution::emit(Emitter& emitter, const ConvolutionTask& task) cons
 
     gpu::Dispatch dispatch;
     if (block == 4) {
-        dispatch.shader = forward ? "nn/conv.forward4x4" : "nn/conv.reverse4x4";
+        dispatch.shader = wide ? (by_forward ? "nn/conv.forward4x4" : "nn/conv.reverse4x4")
+                               : (by_forward ? "nn/conv.forward4x1" : "nn/conv.reverse4x1");
     } else if (handed) {
         dispatch.shader = texels ? (forward ? "nn/conv.forward16x4s8" : "nn/conv.reverse16x4s8")
                                  : (forward ? "nn/conv.forward16x4s4" : "nn/conv.reverse16x4s4");
     } else if (wide) {
-        dispatch.shader = forward ? "nn/conv.forward16x4" : "nn/conv.reverse16x4";
+        dispatch.shader = by_forward ? "nn/conv.forward16x4" : "nn/conv.reverse16x4";
     } else {
-        dispatch.shader = forward ? "nn/conv.forward16x1" : "nn/conv.reverse16x1";
+        dispatch.shader = by_forward ? "nn/conv.forward16x1" : "nn/conv.reverse16x1";
     }
     const bool pointwise = c.kernel_y == 1 && c.kernel_x == 1 && c.stride_y == 1 && c.stride_x == 1 && c.pad_y == 0 &&
                            c.pad_x == 0 && c.in_height == c.out_height && c.in_width == c.out_width;
-    dispatch.constants = {workgroup, pointwise ? 1U : 0U};
+    dispatch.constants = {workgroup, pointwise ? 1U : 0U, task.rectifier ? 1U : 0U};
     const bool fetched = handed && texels;
     dispatch.bindings = {fetched ? gpu::in_texels(task.source) : gpu::in(task.source),
                          fetched ? gpu::in_texels(weights) : gpu::in(weights), gpu::in(bias),
@@ -107,8 +115,8 @@ void DirectConvolution::emit(Emitter& emitter, const ConvolutionTask& task) cons
                            i(c.kernel_x),
                            i(c.stride_y),
                            i(c.stride_x),
-                           i(c.pad_y),
-                           i(c.pad_x),
+                           i(mirrored ? (c.kernel_y - 1) * c.dilation_y - c.pad_y : c.pad_y),
+                           i(mirrored ? (c.kernel_x - 1) * c.dilation_x - c.pad_x : c.pad_x),
                            i(c.dilation_y),
                            i(c.dilation_x),
                            task.bias != nullptr ? 1U : 0U,

@@ -2,6 +2,8 @@
 // between them a complex product over channels.  See docs/performance.md, "FFT".
 #pragma once
 
+#include <algorithm>
+
 #include "nn/ops/convolution.h"
 
 namespace deconv::nn {
@@ -11,6 +13,11 @@ class FftConvolution : public ConvolutionAlgorithm {
     std::string_view name() const override { return "fft"; }
     /// Refuses strides, programs built without VkFFT, and what makes a binding or the weights' transforms too large.
     bool supports(const ConvolutionTask& task, const gpu::DeviceInfo& device) const override;
+    /// On a GPU not for small kernels, where each size costs a second or more to compile.
+    bool may_win(const ConvolutionTask& task, const gpu::DeviceInfo& device) const override {
+        const Convolution& c = task.convolution;
+        return device.type == gpu::DeviceType::cpu || std::max(c.kernel_y, c.kernel_x) >= 5;
+    }
     bool suits(const ConvolutionTask& task, const gpu::DeviceInfo& device) const override;
     bool fuses_rectifier(const Rectifier& /*rectifier*/) const override { return true; }
     std::int64_t scratch_bytes(const ConvolutionTask& task) const override;

@@ -1,63 +1,12 @@
 #include "nn/ops/conv_packed.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "nn/ops/packed.h"
+#include "nn/ops/phases.h"
 
 namespace deconv::nn {
 namespace {
-
-/// The taps of one phase along one axis.  Source places count from the dense tensor's beginning, and may lie outside.
-struct Taps {
-    std::int64_t count = 0, first = 0, step = 1;     // source place of the first tap at the first place, …
-    std::int64_t kernel_first = 0, kernel_step = 1;  // the same taps in the kernel
-    std::int64_t stride = 1, places = 1;             // of the grid, in the source
-    std::int64_t destination_first = 0, destination_step = 1;
-
-    std::int64_t lowest() const { return first + std::min<std::int64_t>(0, (count - 1) * step); }
-    std::int64_t highest() const {
-        return first + std::max<std::int64_t>(0, (count - 1) * step) + (places - 1) * stride;
-    }
-};
-
-struct Axis {
-    std::int64_t kernel, stride, pad, dilation, in, out;
-};
-Axis axis_y(const Convolution& c) {
-    return {c.kernel_y, c.stride_y, c.pad_y, c.dilation_y, c.in_height, c.out_height};
-}
-Axis axis_x(const Convolution& c) {
-    return {c.kernel_x, c.stride_x, c.pad_x, c.dilation_x, c.in_width, c.out_width};
-}
-
-/// Forward there is one phase; in reverse each destination place modulo the stride has taps of its own.
-std::vector<Taps> phases_of(const Axis& a, Direction direction) {
-    std::vector<Taps> phases;
-    if (direction == Direction::forward) {
-        phases.push_back({a.kernel, -a.pad, a.dilation, 0, 1, a.stride, a.out, 0, 1});
-        return phases;
-    }
-    const std::int64_t common = std::gcd(a.stride, a.dilation);
-    for (std::int64_t phase = 0; phase < std::min(a.stride, a.in); ++phase) {
-        Taps taps;
-        taps.kernel_step = a.stride / common;
-        taps.step = -a.dilation / common;
-        taps.places = (a.in - phase + a.stride - 1) / a.stride;
-        taps.destination_first = phase;
-        taps.destination_step = a.stride;
-        for (std::int64_t k = 0; k < a.kernel; ++k) {
-            // The first of them that leaves no remainder; the numerator may be negative.
-            if ((phase + a.pad - k * a.dilation) % a.stride != 0) continue;
-            taps.kernel_first = k;
-            taps.first = (phase + a.pad - k * a.dilation) / a.stride;
-            taps.count = (a.kernel - 1 - k) / taps.kernel_step + 1;
-            break;
-        }
-        phases.push_back(taps);
-    }
-    return phases;
-}
 
 struct Layout {
     std::vector<Taps> y, x;
@@ -69,8 +18,8 @@ Layout layout_of(const ConvolutionTask& task) {
     const Convolution& c = task.convolution;
     const bool forward = task.direction == Direction::forward;
     Layout layout;
-    layout.y = phases_of(axis_y(c), task.direction);
-    layout.x = phases_of(axis_x(c), task.direction);
+    layout.y = phases_y(c, task.direction);
+    layout.x = phases_x(c, task.direction);
     layout.height = forward ? c.in_height : c.out_height;
     layout.width = forward ? c.in_width : c.out_width;
     layout.source.images = task.images;

@@ -1,8 +1,9 @@
 #include "nn/ops/conv_tiled.h"
 
 #include <algorithm>
+#include <array>
 
-#include "nn/ops/emit.h"
+#include "nn/ops/phases.h"
 
 namespace deconv::nn {
 namespace {
@@ -11,32 +12,28 @@ std::int32_t i(std::int64_t value) {
     return static_cast<std::int32_t>(value);
 }
 
-struct Names {
-    std::string_view algorithm, shader;
-};
-Names names_of(TileKind kind) {
-    switch (kind) {
-        case TileKind::tiled128:
-            return {"tiled128", "nn/conv_tiled.128x64"};
-        case TileKind::half:
-            return {"half", "nn/conv_tiled.half"};
-        case TileKind::matrix:
-            return {"matrix", "nn/conv_tiled.matrix"};
-        case TileKind::tiled:
-            break;
-    }
-    return {"tiled", "nn/conv_tiled.64x64"};
-}
-
 }  // namespace
 
+const TileShape& shape_of(TileKind kind) {
+    static const std::array<TileShape, 6> shapes{{
+        {"tiled", "nn/conv_tiled.64x64", 64, 64, 8, 64, 8192, false, false},
+        {"tiled128", "nn/conv_tiled.128x64", 128, 64, 8, 128, 12288, false, false},
+        {"tiled128x32", "nn/conv_tiled.128x32", 128, 32, 8, 64, 10240, false, false},
+        {"half", "nn/conv_tiled.half", 64, 64, 16, 64, 8192, true, false},
+        {"matrix", "nn/conv_tiled.matrix", 64, 64, 32, 128, 20480, true, true},
+        {"matrix128x128", "nn/conv_tiled.matrix128x128", 128, 128, 32, 256, 40960, true, true},
+    }};
+    return shapes.at(static_cast<std::size_t>(kind));
+}
+
 std::int64_t TiledProduct::part_steps() const {
-    // A large GPU holds some hundreds of workgroups at once; a part of fewer steps does little but begin and end.
-    constexpr std::int64_t wanted = 640;
+    // What keeps a large GPU busy (an H200 was fastest with 200 to 400 workgroups of any of these sizes); a part of
+    // fewer steps does little but begin and end.
+    constexpr std::int64_t wanted = 320;
     constexpr std::int64_t fewest = 8;
     const std::int64_t count =
         std::clamp<std::int64_t>(wanted / tiles(), 1, std::max<std::int64_t>(1, steps() / fewest));
-    return (steps() + count - 1) / count;
+    return std::max<std::int64_t>(1, (steps() + count - 1) / count);
 }
 
 std::uint64_t TiledProduct::parts_bytes() const {
@@ -47,25 +44,27 @@ std::uint64_t TiledProduct::parts_bytes() const {
 bool TiledProduct::fits(const gpu::Limits& limits) const {
     return weight_bytes() <= limits.storage_range && parts_bytes() <= limits.storage_range &&
            static_cast<std::uint64_t>(groups * blocks()) <= limits.workgroup_count[1] &&
-           static_cast<std::uint64_t>(threads()) <= limits.workgroup_invocations;
+           static_cast<std::uint64_t>(shape().threads) <= limits.workgroup_invocations &&
+           static_cast<std::uint64_t>(shape().shared_bytes) <= limits.shared_memory;
 }
 
 std::vector<std::uint32_t> tiled_weight_table(
     const TiledProduct& product,
     const std::function<std::int64_t(std::int64_t g, std::int64_t d, std::int64_t s, std::int64_t t)>& index) {
     std::vector<std::uint32_t> table(static_cast<std::size_t>(product.weight_elements()), WeightLayout::none);
-    const std::int64_t depth = product.steps() * product.depth();
+    const std::int64_t depth = product.steps() * product.shape().depth;
     for (std::int64_t g = 0; g < product.groups; ++g) {
         for (std::int64_t d = 0; d < product.destination_channels; ++d) {
-            const std::int64_t block = (g * product.blocks() + d / product.height()) * depth;
+            const std::int64_t block = (g * product.blocks() + d / product.shape().height) * depth;
             for (std::int64_t s = 0; s < product.source_channels; ++s) {
                 for (std::int64_t t = 0; t < product.taps(); ++t) {
                     const std::int64_t k = product.by_taps() ? t * product.source_channels + s : s * product.taps() + t;
                     // Within a step a matrix has its rows, others their columns, in memory one after the other.
-                    const std::int64_t at = product.kind == TileKind::matrix
-                                                ? (block + k - k % product.depth()) * product.height() +
-                                                      d % product.height() * product.depth() + k % product.depth()
-                                                : (block + k) * product.height() + d % product.height();
+                    const std::int64_t at = product.shape().matrix
+                                                ? (block + k - k % product.shape().depth) * product.shape().height +
+                                                      d % product.shape().height * product.shape().depth +
+                                                      k % product.shape().depth
+                                                : (block + k) * product.shape().height + d % product.shape().height;
                     table[static_cast<std::size_t>(at)] = u(index(g, d, s, t));
                 }
             }
@@ -75,119 +74,168 @@ std::vector<std::uint32_t> tiled_weight_table(
 }
 
 void emit_tiled_product(Emitter& emitter, const TiledProduct& product, const gpu::Slice& source,
-                        const gpu::Slice& weights, const gpu::Slice& bias, const gpu::Slice& parts,
-                        const gpu::Slice& destination, const std::string& label) {
+                        const gpu::Slice& weights, const gpu::Slice& bias, const gpu::Slice& to,
+                        const std::string& label) {
     struct Push {
         std::uint32_t total, places, grid_width, groups, blocks, source_channels, source_height, source_width;
         std::uint32_t destination_channels, steps, part_steps;
         std::int32_t stride_y, stride_x, pad_y, pad_x, dilation_y, dilation_x;
+        std::uint32_t destination_plane, destination_first, destination_y, destination_x;
     };
+    const Spread spread = product.spread.value_or(Spread{});
     const bool whole = product.parts() == 1;
     const std::int64_t total = product.images * product.places();
     gpu::Dispatch dispatch;
-    dispatch.shader = names_of(product.kind).shader;
+    dispatch.shader = product.shape().shader;
     dispatch.constants = {0,
-                          u(product.kernel_y),
-                          u(product.kernel_x),
+                          u(std::max<std::int64_t>(1, product.kernel_y)),
+                          u(std::max<std::int64_t>(1, product.kernel_x)),
                           whole && bias ? 1U : 0U,
                           whole && product.accumulate ? 1U : 0U,
                           whole && product.activation == Activation::relu ? 1U : 0U,
                           product.rectified ? 1U : 0U,
-                          product.by_taps() ? 1U : 0U};
+                          product.by_taps() ? 1U : 0U,
+                          whole && product.spread ? 1U : 0U};
     dispatch.bindings = {gpu::in(source), gpu::in(weights), gpu::in(whole && bias ? bias : emitter.unused()),
-                         !whole               ? gpu::out(parts)
-                         : product.accumulate ? gpu::in_out(destination)
-                                              : gpu::out(destination)};
-    dispatch.set_push(Push{u(total), u(product.places()), u(product.destination_width), u(product.groups),
-                           u(product.blocks()), u(product.source_channels), u(product.source_height),
-                           u(product.source_width), u(product.destination_channels), u(product.steps()),
-                           u(product.part_steps()), i(product.stride_y), i(product.stride_x), i(product.pad_y),
-                           i(product.pad_x), i(product.dilation_y), i(product.dilation_x)});
-    dispatch.groups = {gpu::divide_up(static_cast<std::uint64_t>(total), TiledProduct::width),
-                       u(product.groups * product.blocks()), u(product.parts())};
+                         whole && product.accumulate ? gpu::in_out(to) : gpu::out(to)};
+    dispatch.set_push(Push{u(total),
+                           u(product.places()),
+                           u(product.grid_width),
+                           u(product.groups),
+                           u(product.blocks()),
+                           u(product.source_channels),
+                           u(product.source_height),
+                           u(product.source_width),
+                           u(product.destination_channels),
+                           u(product.steps()),
+                           u(product.part_steps()),
+                           i(product.stride_y),
+                           i(product.stride_x),
+                           i(product.pad_y),
+                           i(product.pad_x),
+                           i(product.dilation_y),
+                           i(product.dilation_x),
+                           u(spread.plane),
+                           u(spread.first),
+                           u(spread.step_y),
+                           u(spread.step_x)});
+    dispatch.groups = {
+        gpu::divide_up(static_cast<std::uint64_t>(total), static_cast<std::uint64_t>(product.shape().width)),
+        u(product.groups * product.blocks()), u(product.parts())};
     dispatch.flops = 2.0 * static_cast<double>(product.groups * product.destination_channels * product.source_channels *
                                                product.taps() * total);
-    dispatch.bytes = static_cast<double>(source.bytes + weights.bytes + (whole ? destination.bytes : parts.bytes));
+    dispatch.bytes = static_cast<double>(source.bytes + weights.bytes + to.bytes);
     dispatch.label = label;
     emitter.emit(std::move(dispatch));
-    if (whole) return;
-    const std::int64_t channels = product.groups * product.destination_channels;
-    emit_sum_of_parts(emitter, parts,
-                      {product.images, channels, product.places(), channels * product.places(), product.places(),
-                       total * channels, product.parts()},
-                      bias, product.accumulate, product.activation, destination, label + " sum");
 }
 
-TiledProduct TiledConvolution::product_of(const ConvolutionTask& task, std::int64_t images) const {
+struct TiledConvolution::Phase {
+    TiledProduct product;
+    Taps y, x;
+};
+
+std::vector<TiledConvolution::Phase> TiledConvolution::phases_of(const ConvolutionTask& task,
+                                                                 std::int64_t images) const {
     const Convolution& c = task.convolution;
     const bool forward = task.direction == Direction::forward;
-    TiledProduct product;
-    product.kind = kind_;
-    product.images = images;
-    product.groups = c.groups;
-    product.source_channels = forward ? c.in_channels : c.out_channels;
-    product.destination_channels = forward ? c.out_channels : c.in_channels;
-    product.source_height = forward ? c.in_height : c.out_height;
-    product.source_width = forward ? c.in_width : c.out_width;
-    product.destination_height = forward ? c.out_height : c.in_height;
-    product.destination_width = forward ? c.out_width : c.in_width;
-    product.kernel_y = c.kernel_y;
-    product.kernel_x = c.kernel_x;
-    product.dilation_y = c.dilation_y;
-    product.dilation_x = c.dilation_x;
-    // A reverse with stride 1 is a convolution by the mirrored kernel.
-    product.stride_y = forward ? c.stride_y : 1;
-    product.stride_x = forward ? c.stride_x : 1;
-    product.pad_y = forward ? c.pad_y : (c.kernel_y - 1) * c.dilation_y - c.pad_y;
-    product.pad_x = forward ? c.pad_x : (c.kernel_x - 1) * c.dilation_x - c.pad_x;
-    product.accumulate = task.accumulate;
-    product.rectified = task.rectifier.has_value();
-    product.activation = task.activation;
-    return product;
-}
-
-std::string_view TiledConvolution::name() const {
-    return names_of(kind_).algorithm;
+    const std::int64_t width = forward ? c.out_width : c.in_width;
+    const std::vector<Taps> ys = phases_y(c, task.direction);
+    const std::vector<Taps> xs = phases_x(c, task.direction);
+    std::vector<Phase> phases;
+    for (const Taps& y : ys) {
+        for (const Taps& x : xs) {
+            TiledProduct product;
+            product.kind = kind_;
+            product.images = images;
+            product.groups = c.groups;
+            product.source_channels = forward ? c.in_channels : c.out_channels;
+            product.destination_channels = forward ? c.out_channels : c.in_channels;
+            product.source_height = forward ? c.in_height : c.out_height;
+            product.source_width = forward ? c.in_width : c.out_width;
+            product.grid_height = y.places;
+            product.grid_width = x.places;
+            // Without taps along one axis there are none.
+            product.kernel_y = x.count == 0 ? 0 : y.count;
+            product.kernel_x = y.count == 0 ? 0 : x.count;
+            product.stride_y = y.stride;
+            product.stride_x = x.stride;
+            product.pad_y = -y.first;
+            product.pad_x = -x.first;
+            product.dilation_y = y.step;
+            product.dilation_x = x.step;
+            if (ys.size() * xs.size() > 1) {
+                product.spread = Spread{x.places, forward ? c.out_height * width : c.in_height * width,
+                                        y.destination_first * width + x.destination_first, y.destination_step * width,
+                                        x.destination_step};
+            }
+            product.accumulate = task.accumulate;
+            product.rectified = task.rectifier.has_value();
+            product.activation = task.activation;
+            phases.push_back({product, y, x});
+        }
+    }
+    return phases;
 }
 
 bool TiledConvolution::supports(const ConvolutionTask& task, const gpu::DeviceInfo& device) const {
-    const Convolution& c = task.convolution;
-    if (kind_ == TileKind::matrix && !device.cooperative_matrix) return false;
-    if (product_of(task, 1).halves() && !(task.precision == Precision::half && device.half_precision)) return false;
-    return (task.direction == Direction::forward || (c.stride_y == 1 && c.stride_x == 1)) &&
-           product_of(task, 1).fits(device.limits);
+    if (shape_of(kind_).matrix && !device.cooperative_matrix) return false;
+    if (shape_of(kind_).half && !(task.precision == Precision::half && device.half_precision)) return false;
+    const std::vector<Phase> phases = phases_of(task, 1);
+    return std::all_of(phases.begin(), phases.end(),
+                       [&](const Phase& phase) { return phase.product.fits(device.limits); });
 }
 
 bool TiledConvolution::suits(const ConvolutionTask& task, const gpu::DeviceInfo& device) const {
     // Half-empty tiles are wasted.
-    const TiledProduct product = product_of(task, task.images);
-    return may_win(device) && product.destination_channels >= product.height() / 2 &&
-           product.source_channels * product.taps() >= 64 && (kind_ != TileKind::tiled128 || product.tiles() >= 512);
+    const TiledProduct product = phases_of(task, task.images)[0].product;
+    return may_win(task, device) && product.destination_channels >= product.shape().height / 2 &&
+           product.source_channels * task.convolution.kernel_y * task.convolution.kernel_x >= 64 &&
+           (product.shape().height == 64 || product.tiles() >= 512);
 }
 
 std::int64_t TiledConvolution::scratch_bytes(const ConvolutionTask& task) const {
     // More images share out their steps to fewer parts.
-    return static_cast<std::int64_t>(product_of(task, 1).parts_bytes());
+    std::uint64_t most = 0;
+    for (const Phase& phase : phases_of(task, 1)) most = std::max(most, phase.product.parts_bytes());
+    return static_cast<std::int64_t>(most);
 }
 
 void TiledConvolution::emit(Emitter& emitter, const ConvolutionTask& task) const {
     const Convolution& c = task.convolution;
     const bool forward = task.direction == Direction::forward;
-    const TiledProduct product = product_of(task, task.images);
-    WeightLayout layout;
-    layout.name = std::string(name()) + (forward ? " forward" : " reverse");
-    layout.half = product.halves();
-    layout.table = [&] {
-        return tiled_weight_table(product, [&](std::int64_t g, std::int64_t d, std::int64_t s, std::int64_t t) {
-            const std::int64_t o = g * c.out_channels + (forward ? d : s);
-            return (o * c.in_channels + (forward ? s : d)) * product.taps() + (forward ? t : product.taps() - 1 - t);
-        });
-    };
-    const gpu::Slice weights = emitter.weights(*task.weights, layout);
-    const gpu::Slice parts = product.parts_bytes() > 0 ? emitter.scratch(product.parts_bytes()) : gpu::Slice{};
-    emit_tiled_product(emitter, product, task.source, weights,
-                       task.bias != nullptr ? emitter.constant(*task.bias) : gpu::Slice{}, parts, task.destination,
-                       task.label);
+    const gpu::Slice bias = task.bias != nullptr ? emitter.constant(*task.bias) : gpu::Slice{};
+    for (const Phase& phase : phases_of(task, task.images)) {
+        const TiledProduct& product = phase.product;
+        const Taps& y = phase.y;
+        const Taps& x = phase.x;
+        if (product.taps() == 0 && task.accumulate && task.activation == Activation::none && !bias) continue;
+        WeightLayout layout;
+        layout.name = std::string(name()) + (forward ? " forward" : " reverse");
+        for (const std::int64_t part : {c.groups, product.kernel_y, product.kernel_x, y.kernel_first, x.kernel_first,
+                                        y.kernel_step, x.kernel_step}) {
+            layout.name += " " + std::to_string(part);
+        }
+        layout.half = product.shape().half;
+        layout.table = [&] {
+            return tiled_weight_table(product, [&](std::int64_t g, std::int64_t d, std::int64_t s, std::int64_t t) {
+                const std::int64_t o = g * c.out_channels + (forward ? d : s);
+                const std::int64_t k = y.kernel_first + t / product.kernel_x * y.kernel_step;
+                const std::int64_t l = x.kernel_first + t % product.kernel_x * x.kernel_step;
+                return ((o * c.in_channels + (forward ? s : d)) * c.kernel_y + k) * c.kernel_x + l;
+            });
+        };
+        const gpu::Slice weights = product.taps() > 0 ? emitter.weights(*task.weights, layout) : emitter.unused();
+        const bool whole = product.parts() == 1;
+        const gpu::Slice to = whole ? task.destination : emitter.scratch(product.parts_bytes());
+        emit_tiled_product(emitter, product, task.source, weights, bias, to, task.label);
+        if (whole) continue;
+        const std::int64_t channels = c.groups * product.destination_channels;
+        emit_sum_of_parts(emitter, to,
+                          {product.images, channels, product.places(), channels * product.places(), product.places(),
+                           product.images * channels * product.places(), product.parts()},
+                          bias, task.accumulate, task.activation, task.destination, task.label + " sum",
+                          product.spread);
+    }
 }
 
 }  // namespace deconv::nn

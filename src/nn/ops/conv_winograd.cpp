@@ -27,12 +27,15 @@ struct WinogradConvolution::Shape {
     std::int64_t tiles() const { return rows * columns; }
     /// One for each point and group: destinations by sources, times sources by tiles.
     TiledProduct products(std::int64_t images) const {
-        TiledProduct product;
-        product.groups = points * groups;
-        product.source_channels = source_channels;
-        product.destination_channels = destination_channels;
-        product.source_width = product.destination_width = images * tiles();
-        return product;
+        TiledProduct all;
+        // Few tiles of the image would leave most of a wide tile of the product empty.
+        const std::int64_t places = images * tiles();
+        all.kind = places <= 32 ? TileKind::tiled128x32 : TileKind::tiled;
+        all.groups = points * groups;
+        all.source_channels = source_channels;
+        all.destination_channels = destination_channels;
+        all.source_width = all.grid_width = places;
+        return all;
     }
 };
 
@@ -67,12 +70,12 @@ bool WinogradConvolution::supports(const ConvolutionTask& task, const gpu::Devic
            (runs_dense(device, task) ? s.products(1).fits(device.limits) : weights <= device.limits.storage_range);
 }
 
-bool WinogradConvolution::may_win(const gpu::DeviceInfo& device) const {
+bool WinogradConvolution::may_win(const ConvolutionTask& /*task*/, const gpu::DeviceInfo& device) const {
     return runs_packed(device) || device.type != gpu::DeviceType::cpu;
 }
 
 bool WinogradConvolution::suits(const ConvolutionTask& task, const gpu::DeviceInfo& device) const {
-    if (!may_win(device)) return false;
+    if (!may_win(task, device)) return false;
     const Shape s = shape_of(task);
     // The transforms cost what some thirty channels' products do, and more where few tiles leave lanes idle.
     const std::int64_t channels = std::min(s.source_channels, s.destination_channels);
@@ -105,11 +108,11 @@ void WinogradConvolution::emit(Emitter& emitter, const ConvolutionTask& task) co
     const std::int64_t blocks = dense ? s.source_channels : product.source.blocks();
     const auto points_bytes =
         static_cast<std::uint64_t>(dense ? s.points * c.groups * blocks * tiles * 4 : product.source.image_bytes());
-    const auto products_bytes = static_cast<std::uint64_t>(s.points * c.groups * s.destination_channels * tiles) * 4;
-    const std::uint64_t parts_bytes = dense ? tiled.parts_bytes() : 0;
+    const std::int64_t products_count = s.points * c.groups * s.destination_channels * tiles;
+    const std::int64_t parts = dense ? tiled.parts() : 1;  // which the output transform adds up
+    const auto products_bytes = static_cast<std::uint64_t>(products_count * parts) * 4;
     const std::uint64_t products_at = gpu::align_up(points_bytes, device.limits.storage_alignment);
-    const std::uint64_t parts_at = gpu::align_up(products_at + products_bytes, device.limits.storage_alignment);
-    const gpu::Slice scratch = emitter.scratch(parts_at + parts_bytes);
+    const gpu::Slice scratch = emitter.scratch(products_at + products_bytes);
     const gpu::Slice points = scratch.part(0, points_bytes);
     const gpu::Slice products = scratch.part(products_at, products_bytes);
 
@@ -134,7 +137,8 @@ void WinogradConvolution::emit(Emitter& emitter, const ConvolutionTask& task) co
 
     WeightLayout layout;
     layout.name = "winograd" + std::to_string(tile_) + (dense ? " tiled" : "") + (forward ? " forward " : " reverse ") +
-                  std::to_string(c.groups) + " " + std::to_string(dense ? tiled.height() : product.block());
+                  std::to_string(c.groups) + " " +
+                  (dense ? std::string(tiled.shape().shader) : std::to_string(product.block()));
     layout.winograd = static_cast<int>(tile_);
     layout.mirrored = !forward;
     layout.table = [&] {
@@ -151,14 +155,13 @@ void WinogradConvolution::emit(Emitter& emitter, const ConvolutionTask& task) co
     };
     const gpu::Slice weights = emitter.weights(*task.weights, layout);
     if (dense) {
-        emit_tiled_product(emitter, tiled, points, weights, {}, scratch.part(parts_at, parts_bytes), products,
-                           task.label);
+        emit_tiled_product(emitter, tiled, points, weights, {}, products, task.label);
     } else {
         emit_packed_product(emitter, product, points, weights, {}, products, task.label);
     }
 
     struct OutputPush {
-        std::uint32_t tiles, image_tiles, row_tiles, channels, height, width;
+        std::uint32_t tiles, image_tiles, row_tiles, channels, height, width, parts, step_part;
     };
     gpu::Dispatch output;
     output.shader = tile_ == 2 ? (dense ? "nn/winograd_output.2.dense" : "nn/winograd_output.2")
@@ -170,7 +173,7 @@ void WinogradConvolution::emit(Emitter& emitter, const ConvolutionTask& task) co
                        dense ? gpu::in(bias) : gpu::in_texels(bias),
                        task.accumulate ? gpu::in_out(task.destination) : gpu::out(task.destination)};
     output.set_push(OutputPush{u(tiles), u(s.tiles()), u(s.columns), u(c.groups * s.destination_channels), u(s.height),
-                               u(s.width)});
+                               u(s.width), u(parts), u(products_count)});
     output.groups = {gpu::divide_up(static_cast<std::uint64_t>(tiles), workgroup), u(c.groups * s.destination_channels),
                      1};
     output.bytes = static_cast<double>(products.bytes + task.destination.bytes);

@@ -37,8 +37,9 @@ std::span<const ConvolutionAlgorithm* const> convolution_algorithms() {
     static const TiledConvolution tiled128(TileKind::tiled128);
     static const TiledConvolution half(TileKind::half);
     static const TiledConvolution matrix(TileKind::matrix);
-    static const ConvolutionAlgorithm* const all[] = {&matrix,    &half,   &pointwise, &fft,   &winograd4,
-                                                      &winograd2, &packed, &tiled128,  &tiled, &direct};
+    static const TiledConvolution matrix128x128(TileKind::matrix128x128);
+    static const ConvolutionAlgorithm* const all[] = {
+        &matrix128x128, &matrix, &half, &pointwise, &fft, &winograd4, &winograd2, &packed, &tiled128, &tiled, &direct};
     return all;
 }
 

@@ -44,8 +44,8 @@ struct ConvolutionTask {
     Activation activation = Activation::none;
     std::optional<Rectifier> rectifier;  // applied to the source as it is read
     Precision precision = Precision::single;
-    std::optional<Chosen> chosen;        // only these channels of the source are not zero; without a bias
-    std::int64_t first_image = 0;        // of the source, counted in the whole signal
+    std::optional<Chosen> chosen;  // only these channels of the source are not zero; without a bias
+    std::int64_t first_image = 0;  // of the source, counted in the whole signal
     std::string label;
 
     /// Of one image of the source.
@@ -66,7 +66,7 @@ class ConvolutionAlgorithm {
     virtual std::string_view name() const = 0;
     virtual bool supports(const ConvolutionTask& task, const gpu::DeviceInfo& device) const = 0;
     /// May be the fastest on such a device: else the tuner spares itself the time.
-    virtual bool may_win(const gpu::DeviceInfo& /*device*/) const { return true; }
+    virtual bool may_win(const ConvolutionTask& /*task*/, const gpu::DeviceInfo& /*device*/) const { return true; }
     /// A good guess, among tasks that it supports, where nothing was measured.
     virtual bool suits(const ConvolutionTask& /*task*/, const gpu::DeviceInfo& /*device*/) const { return true; }
     /// Reads no other channels than the chosen ones.

@@ -5,12 +5,25 @@
 namespace deconv::nn {
 
 void emit_sum_of_parts(Emitter& emitter, const gpu::Slice& parts, const SumOfParts& sum, const gpu::Slice& bias,
-                       bool accumulate, Activation activation, const gpu::Slice& to, const std::string& label) {
+                       bool accumulate, Activation activation, const gpu::Slice& to, const std::string& label,
+                       const std::optional<Spread>& spread) {
     struct Push {
         std::uint32_t items, b, c, step_a, step_b, step_part, count;
+        std::uint32_t grid_width, plane, first, step_y, step_x;
     };
-    const Push push{u(sum.a * sum.b * sum.c), u(sum.b),    u(sum.c), u(sum.step_a), u(sum.step_b),
-                    u(sum.step_part),         u(sum.count)};
+    const Spread places = spread.value_or(Spread{sum.c, sum.c, 0, 0, 1});
+    const Push push{u(sum.a * sum.b * sum.c),
+                    u(sum.b),
+                    u(sum.c),
+                    u(sum.step_a),
+                    u(sum.step_b),
+                    u(sum.step_part),
+                    u(sum.count),
+                    u(places.grid_width),
+                    u(places.plane),
+                    u(places.first),
+                    u(places.step_y),
+                    u(places.step_x)};
     emitter.emit(linear_dispatch(
         emitter, "nn/sum_parts", push.items, push,
         {gpu::in(parts), accumulate ? gpu::in_out(to) : gpu::out(to), gpu::in(bias ? bias : emitter.unused())}, label,

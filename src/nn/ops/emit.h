@@ -80,9 +80,16 @@ struct SumOfParts {
     std::int64_t step_a = 0, step_b = 0, step_part = 0;
     std::int64_t count = 1;  // of the parts
 };
-/// to (+)= Σ parts + bias, through the activation; `bias`, of b elements, may be empty.
+/// Where the places of a regular grid lie in a plane, in elements.
+struct Spread {
+    std::int64_t grid_width = 1, plane = 1;
+    std::int64_t first = 0, step_y = 0, step_x = 1;
+};
+/// to (+)= Σ parts + bias, through the activation; `bias`, of b elements, may be empty.  `spread`: c counts places of
+/// a grid, which lie so in `to`; else they follow each other.
 void emit_sum_of_parts(Emitter& emitter, const gpu::Slice& parts, const SumOfParts& sum, const gpu::Slice& bias,
-                       bool accumulate, Activation activation, const gpu::Slice& to, const std::string& label);
+                       bool accumulate, Activation activation, const gpu::Slice& to, const std::string& label,
+                       const std::optional<Spread>& spread = {});
 
 /// A box of up to four dimensions, moved by steps; see shaders/nn/move.comp.
 struct Move {

@@ -84,8 +84,12 @@ void emit_product(Emitter& emitter, const Product& p, const std::string& label) 
                     u(p.y.row),        u(p.y.column), p.alpha,    p.beta,        p.accumulate ? 1U : 0U,
                     u(p.batch_modulus)};
     gpu::Dispatch dispatch;
-    dispatch.shader = "nn/gemm";
-    const std::uint32_t workgroup = workgroup_size(emitter.device());
+    // A column an invocation leaves a GPU idle where the rows are few.
+    const bool shared = emitter.device().type != gpu::DeviceType::cpu && p.rows <= 32 && p.depth >= 64;
+    const bool dot = shared && p.b.row == 1;
+    const bool sum = shared && !dot && p.b.column == 1;
+    dispatch.shader = dot ? "nn/gemm.dot" : sum ? "nn/gemm.sum" : "nn/gemm.plain";
+    const std::uint32_t workgroup = dot ? 1 : sum ? 32 : workgroup_size(emitter.device());  // in columns
     dispatch.constants = {workgroup};
     dispatch.bindings = {gpu::in(p.a.slice), gpu::in(p.b.slice), gpu::in(p.c.slice ? p.c.slice : emitter.unused()),
                          p.accumulate ? gpu::in_out(p.y.slice) : gpu::out(p.y.slice)};

@@ -37,6 +37,12 @@ class MaxPoolOperator : public Operator {
 
     void reverse(Emitter& emitter, const ReverseArguments& arguments) const override {
         const std::int64_t planes = arguments.output.shape[0] * arguments.output.shape[1];
+        const auto tiles = [&](std::size_t axis, std::int64_t size, std::int64_t windows) {
+            const std::int64_t kernel = window_.kernel.at(axis);
+            return window_.stride.at(axis) == kernel && window_.reach(axis) == kernel && window_.begin.at(axis) == 0 &&
+                   windows * kernel == size;
+        };
+        const bool whole = tiles(0, plane_.height, output_plane_.height) && tiles(1, plane_.width, output_plane_.width);
         const auto run = [&](std::int64_t first, std::int64_t count) {
             const std::int64_t items = count * plane_.size();
             const gpu::Slice from =
@@ -45,7 +51,8 @@ class MaxPoolOperator : public Operator {
                 scatter(emitter, from, floats(arguments.result.slice, first * plane_.size(), items), arguments, count);
                 return;
             }
-            emit(emitter, "nn/max_pool.reverse", items, planes, arguments.accumulate, false,
+            emit(emitter, whole ? "nn/max_pool.whole" : "nn/max_pool.reverse",
+                 whole ? count * output_plane_.size() : items, planes, arguments.accumulate, false,
                  {gpu::in(floats(arguments.output.slice, first * output_plane_.size(), count * output_plane_.size())),
                   arguments.accumulate ? gpu::in_out(floats(arguments.result.slice, first * plane_.size(), items))
                                        : gpu::out(floats(arguments.result.slice, first * plane_.size(), items)),

@@ -1,0 +1,48 @@
+#include "nn/ops/phases.h"
+
+#include <numeric>
+
+namespace deconv::nn {
+namespace {
+
+struct Axis {
+    std::int64_t kernel, stride, pad, dilation, in, out;
+};
+std::vector<Taps> phases_of(const Axis& a, Direction direction) {
+    std::vector<Taps> phases;
+    if (direction == Direction::forward) {
+        phases.push_back({a.kernel, -a.pad, a.dilation, 0, 1, a.stride, a.out, 0, 1});
+        return phases;
+    }
+    const std::int64_t common = std::gcd(a.stride, a.dilation);
+    for (std::int64_t phase = 0; phase < std::min(a.stride, a.in); ++phase) {
+        Taps taps;
+        taps.kernel_step = a.stride / common;
+        taps.step = -a.dilation / common;
+        taps.places = (a.in - phase + a.stride - 1) / a.stride;
+        taps.destination_first = phase;
+        taps.destination_step = a.stride;
+        for (std::int64_t k = 0; k < a.kernel; ++k) {
+            // The first of them that leaves no remainder; the numerator may be negative.
+            if ((phase + a.pad - k * a.dilation) % a.stride != 0) continue;
+            taps.kernel_first = k;
+            taps.first = (phase + a.pad - k * a.dilation) / a.stride;
+            taps.count = (a.kernel - 1 - k) / taps.kernel_step + 1;
+            break;
+        }
+        phases.push_back(taps);
+    }
+    return phases;
+}
+
+}  // namespace
+
+std::vector<Taps> phases_y(const Convolution& c, Direction direction) {
+    return phases_of({c.kernel_y, c.stride_y, c.pad_y, c.dilation_y, c.in_height, c.out_height}, direction);
+}
+
+std::vector<Taps> phases_x(const Convolution& c, Direction direction) {
+    return phases_of({c.kernel_x, c.stride_x, c.pad_x, c.dilation_x, c.in_width, c.out_width}, direction);
+}
+
+}  // namespace deconv::nn

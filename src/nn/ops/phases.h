@@ -1,0 +1,29 @@
+// A convolution along one axis as sums over regular taps, both ways: what remains of a strided reverse where each
+// destination place modulo the stride is looked at by itself.
+#pragma once
+
+#include <algorithm>
+#include <vector>
+
+#include "nn/ops/convolution.h"
+
+namespace deconv::nn {
+
+/// The taps of one phase along one axis.  Source places count from the dense tensor's beginning, and may lie outside.
+struct Taps {
+    std::int64_t count = 0, first = 0, step = 1;     // source place of the first tap at the first place, …
+    std::int64_t kernel_first = 0, kernel_step = 1;  // the same taps in the kernel
+    std::int64_t stride = 1, places = 1;             // of the grid, in the source
+    std::int64_t destination_first = 0, destination_step = 1;
+
+    std::int64_t lowest() const { return first + std::min<std::int64_t>(0, (count - 1) * step); }
+    std::int64_t highest() const {
+        return first + std::max<std::int64_t>(0, (count - 1) * step) + (places - 1) * stride;
+    }
+};
+
+/// Forward there is one phase; in reverse each destination place modulo the stride has taps of its own, or none.
+std::vector<Taps> phases_y(const Convolution& convolution, Direction direction);
+std::vector<Taps> phases_x(const Convolution& convolution, Direction direction);
+
+}  // namespace deconv::nn
