@@ -205,15 +205,13 @@ class HeadlessRun {
             const auto stage = static_cast<Stage>(i);
             if (last_.stage_ms.ran(stage)) report_.stage_ms[stage].add(last_.stage_ms[stage]);
         }
-        // The first frame compiles and uploads: the rate is that of the others, where there are others.
-        if (report_.frames_processed == 1) {
-            timing_ = Clock::now();
-            report_.seconds = ms_since(*started_) / 1000;
-            report_.timed_frames = 1;
-        } else {
-            report_.seconds = ms_since(timing_) / 1000;
-            report_.timed_frames = report_.frames_processed - 1;
-        }
+        // The first frame compiles and uploads, and those under way with it may end with it: the rate is that of the
+        // others, where there are enough of them.
+        constexpr std::int64_t together = Projector::slots;
+        if (report_.frames_processed == 1) timing_ = Clock::now();
+        const bool enough = report_.frames_processed > 2 * together;
+        report_.seconds = ms_since(enough ? timing_ : *started_) / 1000;
+        report_.timed_frames = report_.frames_processed - (enough ? together : 0);
         record_view();
     }
 

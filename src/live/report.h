@@ -26,7 +26,7 @@ struct Report {
     std::string channel_label;
     std::int64_t frames_in = 0, frames_processed = 0, frames_dropped = 0;
     ByStage<Samples> stage_ms;      // a value for each frame; empty for stages that did not run
-    double seconds = 0;             // from the second frame's start to the end
+    double seconds = 0;             // without the first frame's, where there are enough others
     std::int64_t timed_frames = 0;  // in those
     std::uint64_t memory_bytes = 0;
     std::vector<Prediction> predictions;
