@@ -165,6 +165,7 @@ void SessionEngines::refuse(const std::string& error) {
     board_.wanted.random_layers = engine_->spec.random_layers;
     board_.wanted.options.rule = engine_->spec.rule;
     board_.wanted.options.lrn = engine_->spec.lrn;
+    board_.wanted.options.precision = engine_->spec.precision;
     board_.wanted.options.fit = engine_->spec.fit;
     board_.wanted.options.display = engine_->spec.display;
     board_.wanted.options.blur = engine_->spec.blur;

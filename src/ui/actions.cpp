@@ -142,6 +142,12 @@ void follow_mode(const ViewState& view, live::Settings& settings) {
     settings.second.on = view.mode == Mode::compare;
 }
 
+bool gains_by_half(const live::State& state, const ViewState& view) {
+    return std::any_of(view.devices.begin(), view.devices.end(), [&](const gpu::DeviceInfo& device) {
+        return device.name == state.device && device.half_precision && device.type != gpu::DeviceType::cpu;
+    });
+}
+
 void act(Action action, const live::State& state, live::Settings& settings, ViewState& view,
          const live::Settings& first) {
     nn::Selection& selection = settings.selection;
@@ -298,6 +304,12 @@ void act(Action action, const live::State& state, live::Settings& settings, View
             for (std::size_t i = 0; i < view.devices.size() && view.devices.size() > 1; ++i) {
                 if (view.devices[i].name == state.device)
                     view.device_asked = std::to_string(view.devices[(i + 1) % view.devices.size()].index);
+            }
+            break;
+        case Action::half_precision:
+            if (gains_by_half(state, view)) {
+                const bool half = options.precision == nn::Precision::half;
+                options.precision = half ? nn::Precision::single : nn::Precision::half;
             }
             break;
         case Action::randomise:

@@ -16,6 +16,9 @@ const std::vector<int>& input_sizes();
 /// Makes the settings show what a view needs.
 void follow_mode(const ViewState& view, live::Settings& settings);
 
+/// Is the device that runs a GPU with half precision?  On a CPU nothing is gained by it.
+bool gains_by_half(const live::State& state, const ViewState& view);
+
 /// Chooses what the class unit `index` looks at: the layer of the scores.
 void choose_class(int index, const live::State& state, live::Settings& settings);
 

@@ -74,6 +74,7 @@ std::span<const Key> key_table() {
         {"F3", "a larger input of the network", GLFW_KEY_F3, Action::larger_input, Group::source},
         {"F4", "the next network", GLFW_KEY_F4, Action::next_network, Group::source},
         {"F6", "the next device", GLFW_KEY_F6, Action::next_device, Group::source},
+        {"F7", "half precision, on GPUs that have it", GLFW_KEY_F7, Action::half_precision, Group::source},
 
         {"C", "record, or finish the recording", GLFW_KEY_C, Action::record, Group::keep},
         {"H", "what is recorded: side by side, ...", GLFW_KEY_H, Action::next_record, Group::keep},

@@ -53,6 +53,7 @@ enum class Action {
     larger_input,
     next_network,
     next_device,
+    half_precision,
     randomise,
     restore_weights,
     best,

@@ -384,6 +384,14 @@ bool source_and_network(const live::State& state, live::Settings& settings, View
         ImGui::EndCombo();
     }
     tooltip("Device; another one starts everything anew on it", Action::next_device);
+    if (gains_by_half(state, view)) {
+        bool half = options.precision == nn::Precision::half;
+        if (ImGui::Checkbox("half precision", &half)) {
+            options.precision = half ? nn::Precision::half : nn::Precision::single;
+            changed = true;
+        }
+        tooltip("Convolutions in half precision: faster, less exact", Action::half_precision);
+    }
     return changed;
 }
 

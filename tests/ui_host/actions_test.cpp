@@ -39,6 +39,7 @@ std::map<std::string, std::string> facts(const live::Settings& s, const ViewStat
     f["record"] = t(static_cast<int>(s.record));
     f["rule"] = t(static_cast<int>(s.options.rule));
     f["lrn"] = t(static_cast<int>(s.options.lrn));
+    f["precision"] = t(static_cast<int>(s.options.precision));
     f["fit"] = t(static_cast<int>(s.options.fit));
     f["display"] = t(static_cast<int>(s.options.display));
     f["blur"] = t(s.options.blur);
@@ -95,6 +96,7 @@ class Acting : public ::testing::Test {
         for (std::uint32_t i = 0; i < 3; ++i) {
             view.devices[i].index = i;
             view.devices[i].name = "device " + std::to_string(i);
+            view.devices[i].half_precision = i == 1;
         }
         state.device = "device 1";
     }
@@ -149,6 +151,7 @@ TEST_F(Acting, EachActionChangesItsOwnAndNothingElse) {
         {Action::larger_input, {"size"}},
         {Action::next_network, {"model"}},
         {Action::next_device, {"device"}},
+        {Action::half_precision, {"precision"}},
         {Action::randomise, {"random_layers"}},
         {Action::best, {"best"}},
         {Action::save_best, {"asked"}},
@@ -182,6 +185,21 @@ TEST_F(Acting, WhatIsSwitchedOnIsSwitchedOffAgain) {
         press(action);
         EXPECT_EQ(facts(settings, view), before) << static_cast<int>(action);
     }
+}
+
+TEST_F(Acting, HalfPrecisionIsForGpusThatHaveIt) {
+    offer();
+    press(Action::half_precision);
+    EXPECT_EQ(settings.options.precision, nn::Precision::half);
+    press(Action::half_precision);
+    EXPECT_EQ(settings.options.precision, nn::Precision::single);
+    state.device = "device 0";
+    press(Action::half_precision);
+    EXPECT_EQ(settings.options.precision, nn::Precision::single);
+    view.devices[1].type = gpu::DeviceType::cpu;
+    state.device = "device 1";
+    press(Action::half_precision);
+    EXPECT_EQ(settings.options.precision, nn::Precision::single);
 }
 
 TEST_F(Acting, TheHintGoesWithTheFirstThingThatIsDone) {
