@@ -95,19 +95,20 @@ std::unique_ptr<Operator> make_operator(const NodeContext& context) {
 }
 
 void for_slices(std::int64_t count, std::initializer_list<std::int64_t> item_bytes, const gpu::Limits& limits,
-                const std::function<void(std::int64_t first, std::int64_t count)>& f) {
+                const std::function<void(std::int64_t first, std::int64_t count)>& f, std::int64_t enough) {
     const auto range = static_cast<std::int64_t>(limits.storage_range);
+    const std::int64_t wanted = std::min(range, enough);
     const auto alignment = static_cast<std::int64_t>(limits.storage_alignment);
     const std::int64_t largest = std::max(item_bytes);
-    if (count * largest <= range) {
+    if (count * largest <= wanted) {
         f(0, count);
         return;
     }
     // Every run must start at the alignment that bindings need.
     std::int64_t unit = 1;
     for (const std::int64_t bytes : item_bytes) unit = std::lcm(unit, alignment / std::gcd(alignment, bytes));
-    const std::int64_t run = range / largest / unit * unit;
-    if (run == 0) {
+    const std::int64_t run = std::max(wanted / largest / unit, std::int64_t{1}) * unit;
+    if (std::min(run, count) * largest > range) {
         throw Error("a tensor of " + std::to_string(count * largest >> 20) +
                     " MiB cannot be bound in parts on this device (" + std::to_string(range >> 20) +
                     " MiB a binding): choose a smaller --size or fewer channels at once");

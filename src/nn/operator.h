@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -217,8 +218,10 @@ std::unique_ptr<Operator> make_operator(const NodeContext& context);
 
 /// Splits `count` items into runs of which each fits one binding and begins where a binding may, in each of the tensors
 /// that are cut so: `item_bytes` are an item's bytes in each.  Calls f(first, count) for every run.
+/// Where several items are more than `enough` bytes of one of them, runs are no longer than they must be for that.
 /// Throws Error where that cannot be, because a single item is too large or its size fits no alignment.
 void for_slices(std::int64_t count, std::initializer_list<std::int64_t> item_bytes, const gpu::Limits& limits,
-                const std::function<void(std::int64_t first, std::int64_t count)>& f);
+                const std::function<void(std::int64_t first, std::int64_t count)>& f,
+                std::int64_t enough = std::numeric_limits<std::int64_t>::max());
 
 }  // namespace deconv::nn

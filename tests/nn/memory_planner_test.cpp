@@ -101,5 +101,29 @@ TEST(ForSlices, CoversEverythingOnceWithinTheRangeAndAligned) {
     EXPECT_GT(refused, 10);
 }
 
+TEST(ForSlices, RunsAreNoLongerThanIsEnoughOrThanAlignmentAsks) {
+    gpu::Limits limits;
+    limits.storage_range = 1 << 20;
+    limits.storage_alignment = 256;
+    const auto longest = [&](std::int64_t count, std::int64_t bytes, std::int64_t enough) {
+        std::int64_t most = 0;
+        std::int64_t all = 0;
+        for_slices(
+            count, {bytes}, limits,
+            [&](std::int64_t /*first*/, std::int64_t length) {
+                most = std::max(most, length);
+                all += length;
+            },
+            enough);
+        EXPECT_EQ(all, count);
+        return most;
+    };
+    EXPECT_EQ(longest(16, 1024, 1 << 20), 16);
+    EXPECT_EQ(longest(16, 1024, 4096), 4);
+    EXPECT_EQ(longest(16, 1024, 100), 1);
+    EXPECT_EQ(longest(200, 1028, 4096), 64);  // sixty-four of them end at a multiple of 256 bytes
+    EXPECT_EQ(longest(3, 1028, 100), 3);
+}
+
 }  // namespace
 }  // namespace deconv::nn

@@ -71,10 +71,14 @@ void emit_convolution(Emitter& emitter, const ConvolutionTask& task) {
     const std::int64_t destination = forward ? c.out_elements() : c.in_elements();
     // Scratch memory begins anew with each run, so only its size counts, not where an image begins.
     const std::uint64_t scratch = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(algorithm.scratch_bytes(task)));
+    // More scratch memory at once makes nothing faster: sixteen images of VGG-16's conv1_2 would be a gigabyte of
+    // Winograd's points.
+    constexpr std::int64_t enough = std::int64_t{256} << 20;
     for_slices(
         task.images,
         {source * 4, destination * 4, static_cast<std::int64_t>(gpu::align_up(scratch, limits.storage_alignment))},
-        limits, [&](std::int64_t first, std::int64_t count) {
+        limits,
+        [&](std::int64_t first, std::int64_t count) {
             ConvolutionTask run = task;
             run.images = count;
             run.first_image = task.first_image + first;
@@ -86,7 +90,8 @@ void emit_convolution(Emitter& emitter, const ConvolutionTask& task) {
                 run.rectifier.reset();
             }
             algorithm.emit(emitter, run);
-        });
+        },
+        enough);
 }
 
 }  // namespace deconv::nn
