@@ -42,8 +42,8 @@ Files:
   A model is an ONNX file; NAME.json beside it says how pixels become its input ("input": width, height, color, range,
   mean, std) and names its "labels" file.  tools/get-model fetches published ones with theirs.
 
-With --json, standard output holds one object: device, model, model_sha256, source, layer, channel, rule, frames
-{in, processed, dropped}, stages {capture, upload, fit, forward, project, display, record: {median, p95} in
+With --json, standard output holds one object: device, model, model_sha256, source, layer, channel, rule, precision,
+frames {in, processed, dropped}, stages {capture, upload, fit, forward, project, display, record: {median, p95} in
 milliseconds}, fps, memory_bytes, predictions [{index, label, probability}].
 
 Exit codes: 0 done; 1 a run that failed, and one line says why; 2 a wrong command line.)";

@@ -15,7 +15,6 @@
 // variant: reverse -DREVERSE
 // variant: whole -DREVERSE -DWHOLE
 // variant: forward.texels -DFORWARD -DTEXELS
-// variant: reverse.texels -DREVERSE -DTEXELS
 #include "common.glsl"
 
 layout(local_size_x_id = 0) in;
@@ -40,13 +39,7 @@ layout(binding = 1) writeonly buffer Destination { float destination[]; };
 layout(binding = 2) writeonly buffer Switches { uint switches[]; };
 #else
 layout(binding = 1) buffer Destination { float destination[]; };
-#ifdef TEXELS
-layout(binding = 2) uniform usamplerBuffer switches;
-#define SWITCH(i) texelFetch(switches, int(i)).x
-#else
 layout(binding = 2) readonly buffer Switches { uint switches[]; };
-#define SWITCH(i) switches[i]
-#endif
 #endif
 
 layout(push_constant) uniform Push {
@@ -93,7 +86,7 @@ void main() {
     const uint row = quotient(index, p.out_width);
     const uint plane = quotient(row, p.out_height);
     const uint out_plane = p.out_height * p.out_width;
-    const uint place = SWITCH(remainder(plane, p.switch_planes) * out_plane + index - plane * out_plane);
+    const uint place = switches[remainder(plane, p.switch_planes) * out_plane + index - plane * out_plane];
     const float value = SOURCE(index);
     const uint corner = (row - plane * p.out_height) * kernel_y * p.width + (index - row * p.out_width) * kernel_x;
     for (uint k = 0; k < kernel_y; ++k)
@@ -125,7 +118,7 @@ void main() {
             const int u = u1 - j;
             const bool inside = v >= 0 && u >= 0 && v < int(p.out_height) && u < int(p.out_width);
             const uint at = inside ? uint(v) * p.out_width + uint(u) : 0;
-            const bool chosen = inside && SWITCH(switch_base + at) == here;
+            const bool chosen = inside && switches[switch_base + at] == here;
             sum += chosen ? SOURCE(base + at) : 0.0;
         }
     }

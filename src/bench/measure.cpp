@@ -88,8 +88,8 @@ Peaks measure_peaks(const gpu::Device& device, gpu::Pipelines& pipelines, gpu::S
     const CopyPush copy{static_cast<std::uint32_t>(half / 64)};
     peaks.gbytes = rate(gpu::copy_step({from, to}, "peak"), 2.0 * static_cast<double>(half));
     if (half <= device.limits().storage_range) {
-        const gpu::Dispatch by_shader = gpu::linear_dispatch(device.info(), "bench/copy", copy.items, copy,
-                                                             {gpu::in(from), gpu::out(to)}, "copy");
+        const gpu::Dispatch by_shader =
+            gpu::linear_dispatch(device.info(), "bench/copy", copy.items, copy, {gpu::in(from), gpu::out(to)}, "copy");
         peaks.gbytes =
             std::max(peaks.gbytes, rate({by_shader, {}, "peak"}, 2.0 * static_cast<double>(copy.items) * 64));
     }
@@ -168,7 +168,7 @@ std::vector<LayerTimes> measure_layers(const gpu::Device& device, gpu::Pipelines
 
 FrameTimes measure_frames(const gpu::Device& device, gpu::Pipelines& pipelines, gpu::Scheduler& scheduler,
                           const nn::Plan& plan, double seconds) {
-    gpu::Recording recording(device, pipelines, plan.steps(), {});
+    gpu::Recording recording(device, pipelines, plan.steps(), gpu::Recording::Options::guess(device.info()));
     for (int i = 0; i < 2; ++i) {
         scheduler.wait(scheduler.submit(recording));
         recording.adapt();

@@ -14,24 +14,29 @@ void BackgroundTuning::stop() {
 
 void BackgroundTuning::begin(const Engine& engine) {
     const nn::PlanOptions& shown = engine.projector->plan().options();
-    if (running_ || (last_.lock() == engine.network && last_target_ == shown.target)) return;
+    if (running_ ||
+        (last_.lock() == engine.network && last_target_ == shown.target && last_precision_ == shown.precision))
+        return;
     if (thread_.joinable()) thread_.join();
     last_ = engine.network;
     last_target_ = shown.target;
+    last_precision_ = shown.precision;
     running_ = true;
     // A plan of its own: the engine's may be gone before this ends.
-    thread_ = std::thread([this, network = engine.network, target = shown.target, rule = shown.rule] {
-        try {
-            nn::PlanOptions options;
-            options.target = target;
-            options.rule = rule;
-            const nn::Plan plan(*network->model, options);
-            if (tuner_.tune(*network->model, plan, [this] { return !leave_; })) better_ = true;
-        } catch (const std::exception&) {  // no memory to measure in: the defaults stay
-            better_ = false;
-        }
-        running_ = false;
-    });
+    thread_ = std::thread(
+        [this, network = engine.network, target = shown.target, rule = shown.rule, precision = shown.precision] {
+            try {
+                nn::PlanOptions options;
+                options.target = target;
+                options.rule = rule;
+                options.precision = precision;
+                const nn::Plan plan(*network->model, options);
+                if (tuner_.tune(*network->model, plan, [this] { return !leave_; })) better_ = true;
+            } catch (const std::exception&) {  // no memory to measure in: the defaults stay
+                better_ = false;
+            }
+            running_ = false;
+        });
 }
 
 bool BackgroundTuning::found_better() {

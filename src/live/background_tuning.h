@@ -30,6 +30,7 @@ class BackgroundTuning {
     nn::Tuner& tuner_;
     std::weak_ptr<LoadedNetwork> last_;
     int last_target_ = -1;
+    nn::Precision last_precision_ = nn::Precision::single;
     std::atomic<bool> leave_{false}, running_{false}, better_{false};
     std::thread thread_;
 };

@@ -11,6 +11,7 @@
 #include "base/progress_line.h"
 #include "base/ring.h"
 #include "base/trace.h"
+#include "live/choices.h"
 #include "live/feed.h"
 #include "live/models.h"
 #include "live/projector.h"
@@ -86,6 +87,7 @@ class HeadlessRun {
         report_.model_sha256 = loaded_.sha256;
         report_.layer = target_.layer_name;
         report_.rule = to_string(options.rule);
+        report_.precision = name_of(precision_choices(), options.precision);
     }
 
     Report run() {
@@ -205,10 +207,10 @@ class HeadlessRun {
             const auto stage = static_cast<Stage>(i);
             if (last_.stage_ms.ran(stage)) report_.stage_ms[stage].add(last_.stage_ms[stage]);
         }
-        // The first frame compiles and uploads, and those under way with it may end with it: the rate is that of the
+        // The first frame compiles and uploads, and one under way with it may end with it: the rate is that of the
         // others, where there are enough of them.
         constexpr std::int64_t together = Projector::slots;
-        if (report_.frames_processed == 1) timing_ = Clock::now();
+        if (report_.frames_processed == together) timing_ = Clock::now();
         const bool enough = report_.frames_processed > 2 * together;
         report_.seconds = ms_since(enough ? timing_ : *started_) / 1000;
         report_.timed_frames = report_.frames_processed - (enough ? together : 0);

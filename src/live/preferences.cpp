@@ -50,6 +50,7 @@ void for_each_value(Values& p, const Visit& visit) {
     visit("blend", p.blend, Limits{blend_names()});
     visit("rule", p.rule, Limits{names_of(rule_choices())});
     visit("lrn", p.lrn, Limits{names_of(lrn_choices())});
+    visit("precision", p.precision, Limits{names_of(precision_choices())});
     visit("display", p.display, Limits{names_of(display_choices())});
     visit("fit", p.fit, Limits{names_of(fit_choices())});
     visit("blur", p.blur, Limits{{}, 0, 100});

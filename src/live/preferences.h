@@ -19,7 +19,7 @@ struct Preferences {
     float opacity = 0.85F;         // 0 … 1
     std::string blend = "signal";  // blend_names()
     // The projection.
-    std::string rule = "deconv", lrn = "identity", display = "signed", fit = "crop";
+    std::string rule = "deconv", lrn = "identity", precision = "single", display = "signed", fit = "crop";
     double blur = 0;            // pixels, as --blur
     float gain = 1, gamma = 1;  // 0.1 … 10 and 0.3 … 3, as the sliders
     // What goes into a recording.

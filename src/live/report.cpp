@@ -72,6 +72,7 @@ std::string to_json(const Report& report) {
     }
     if (!report.channel_label.empty()) json["channel_label"] = report.channel_label;
     json["rule"] = report.rule;
+    json["precision"] = report.precision;
     json["frames"] = {
         {"in", report.frames_in}, {"processed", report.frames_processed}, {"dropped", report.frames_dropped}};
     json["stages"] = Json::object();

@@ -21,12 +21,12 @@ void best_predictions(const std::vector<float>& scores, bool probabilities, cons
                       std::vector<Prediction>& best, std::size_t count = 5);
 
 struct Report {
-    std::string device, model, model_sha256, source, layer, rule;
+    std::string device, model, model_sha256, source, layer, rule, precision;
     int channel = -1;  // of the last frame; −1 where all channels are projected
     std::string channel_label;
     std::int64_t frames_in = 0, frames_processed = 0, frames_dropped = 0;
     ByStage<Samples> stage_ms;      // a value for each frame; empty for stages that did not run
-    double seconds = 0;             // without the first frame's, where there are enough others
+    double seconds = 0;             // without the first frames', where there are enough others
     std::int64_t timed_frames = 0;  // in those
     std::uint64_t memory_bytes = 0;
     std::vector<Prediction> predictions;

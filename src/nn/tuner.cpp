@@ -51,6 +51,9 @@ class TrialEmitter : public Emitter {
     std::vector<gpu::Step> steps_;
 };
 
+/// Of algorithms and of how they are measured; what an earlier one found is measured anew.
+constexpr int generation = 2;
+
 struct Trial {
     const ConvolutionAlgorithm* algorithm = nullptr;
     std::unique_ptr<TrialEmitter> emitter;
@@ -141,7 +144,8 @@ std::map<std::string, double> Tuner::measure(const ConvolutionTask& task) {
     trial_task.rectifier.reset();
     std::vector<Trial> trials;
     for (const ConvolutionAlgorithm* algorithm : convolution_algorithms()) {
-        if (!algorithm->supports(trial_task, device_.info()) || !algorithm->may_win(trial_task, device_.info())) continue;
+        if (!algorithm->supports(trial_task, device_.info()) || !algorithm->may_win(trial_task, device_.info()))
+            continue;
         Trial trial;
         trial.algorithm = algorithm;
         trial.emitter = std::make_unique<TrialEmitter>(device_, std::string(algorithm->name()));
@@ -181,7 +185,7 @@ void Tuner::load() {
     if (!stream) return;
     const nlohmann::json json = nlohmann::json::parse(stream, nullptr, false);
     try {
-        if (json.is_discarded() || json.at("version") != DECONV_VERSION) return;
+        if (json.is_discarded() || json.at("version") != DECONV_VERSION || json.at("generation") != generation) return;
         known_ = json.at("tasks").get<decltype(known_)>();
     } catch (const nlohmann::json::exception&) {  // a damaged file is as good as none
         known_.clear();
@@ -190,7 +194,7 @@ void Tuner::load() {
 
 void Tuner::save() const {
     if (file_.empty()) return;
-    nlohmann::json json = {{"version", DECONV_VERSION}, {"device", device_.info().name}};
+    nlohmann::json json = {{"version", DECONV_VERSION}, {"generation", generation}, {"device", device_.info().name}};
     {
         const std::lock_guard lock(mutex_);
         json["tasks"] = known_;

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <bit>
 
@@ -49,11 +50,13 @@ std::vector<float> pack_weights(const std::vector<float>& plain, const WeightLay
     const std::vector<float>& from = layout.winograd != 0 ? transformed : plain;
     const std::vector<std::uint32_t> table = layout.table();
     const auto element = [&](std::size_t i) { return table[i] == WeightLayout::none ? 0.0F : from[table[i]]; };
+    // An infinite weight would make zeros NaN.
+    const auto half = [&](std::size_t i) { return float_to_half(std::clamp(element(i), -65504.0F, 65504.0F)); };
     std::vector<float> packed(layout.half ? table.size() / 2 : table.size());
     for (std::size_t i = 0; i < packed.size(); ++i) {
-        packed[i] = layout.half ? std::bit_cast<float>(std::uint32_t{float_to_half(element(2 * i))} |
-                                                       std::uint32_t{float_to_half(element(2 * i + 1))} << 16U)
-                                : element(i);
+        packed[i] = layout.half
+                        ? std::bit_cast<float>(std::uint32_t{half(2 * i)} | std::uint32_t{half(2 * i + 1)} << 16U)
+                        : element(i);
     }
     return packed;
 }

@@ -46,6 +46,7 @@ void take_up(const live::Preferences& preferences, const std::set<std::string>& 
     settings.record = static_cast<live::RecordWhat>(index_of(live::record_names(), preferences.record));
     if (free("--rule")) options.rule = value_of(live::rule_choices(), preferences.rule);
     if (free("--lrn")) options.lrn = value_of(live::lrn_choices(), preferences.lrn);
+    if (free("--precision")) options.precision = value_of(live::precision_choices(), preferences.precision);
     if (free("--fit")) options.fit = value_of(live::fit_choices(), preferences.fit);
     if (free("--display") && free("--blur")) {
         options.display = value_of(live::display_choices(), preferences.display);
@@ -81,6 +82,7 @@ live::Preferences to_remember(const live::Settings& settings, const ViewState& v
     preferences.record = name(live::record_names(), settings.record);
     preferences.rule = live::name_of(live::rule_choices(), settings.options.rule);
     preferences.lrn = live::name_of(live::lrn_choices(), settings.options.lrn);
+    preferences.precision = live::name_of(live::precision_choices(), settings.options.precision);
     preferences.fit = live::name_of(live::fit_choices(), settings.options.fit);
     preferences.display = live::name_of(live::display_choices(), settings.options.display);
     preferences.blur = settings.options.blur;

@@ -21,7 +21,7 @@ class Headless : public ::testing::Test {
 
 TEST_F(Headless, JsonHasItsKeysAndNothingElseIsOnStandardOutput) {
     const Json json = run_json(with({"--input", "demo", "--frames", "4", "--record", folder_ / "out.mkv"}));
-    for (const char* key : {"device", "model", "model_sha256", "source", "layer", "rule"}) {
+    for (const char* key : {"device", "model", "model_sha256", "source", "layer", "rule", "precision"}) {
         EXPECT_TRUE(json.at(key).is_string()) << key;
     }
     EXPECT_EQ(json.at("model"), "colour");

@@ -72,6 +72,7 @@ Preferences unlike_the_defaults() {
     p.blend = "mix";
     p.rule = "guided";
     p.lrn = "derivative";
+    p.precision = "half";
     p.display = "norm";
     p.fit = "letterbox";
     p.blur = 1.25;
@@ -168,6 +169,7 @@ TEST(Preferences, KnowTheWordsOfTheCommandLine) {
     Preferences p;
     for (const auto& choice : rule_choices()) round_trip((p.rule = choice.first, p));
     for (const auto& choice : lrn_choices()) round_trip((p.lrn = choice.first, p));
+    for (const auto& choice : precision_choices()) round_trip((p.precision = choice.first, p));
     for (const auto& choice : display_choices()) round_trip((p.display = choice.first, p));
     for (const auto& choice : fit_choices()) round_trip((p.fit = choice.first, p));
     for (const std::string& name : view_names()) round_trip((p.view = name, p));
@@ -176,6 +178,7 @@ TEST(Preferences, KnowTheWordsOfTheCommandLine) {
     const Preferences defaults;
     EXPECT_EQ(defaults.rule, name_of(rule_choices(), Options().rule));
     EXPECT_EQ(defaults.lrn, name_of(lrn_choices(), Options().lrn));
+    EXPECT_EQ(defaults.precision, name_of(precision_choices(), Options().precision));
     EXPECT_EQ(defaults.display, name_of(display_choices(), Options().display));
     EXPECT_EQ(defaults.fit, name_of(fit_choices(), Options().fit));
 }

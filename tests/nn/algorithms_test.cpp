@@ -114,6 +114,23 @@ TEST(EngineAlgorithms, Winograd) {
     expect_algorithm("winograd4", "nn/winograd_input.4", random, 3, 1, 32, 3e-5);
 }
 
+TEST(EngineAlgorithms, WinogradAddsUpThePartsOfItsProducts) {
+    Random random(69);
+    for (const std::string algorithm : {"winograd2", "winograd4"}) {
+        for (const std::int64_t side : {10, 37}) {  // tiles of 32 and of 64 places
+            ModelMaker maker;
+            maker.constant("w", random.normal({8, 130, 3, 3}));
+            maker.constant("b", random.normal({8}));
+            maker.node("Conv", {"x", "w", "b"}, "y", {{"pads", Ints{1, 1, 1, 1}}});
+            SCOPED_TRACE(algorithm + ", " + std::to_string(side));
+            Comparison comparison(maker.proto(), {{"x", random.normal({1, 130, side, side})}}, {"y"});
+            comparison.runner().model().choices().force(algorithm);
+            comparison.expect_forward(3e-5);
+            comparison.expect_projection("y", nn::Rule::deconv, {{}, {}}, 3e-5);
+        }
+    }
+}
+
 // Kernels, strides, groups, few channels (steps of several taps) and many (of one), full and partial tiles, and steps
 // shared out to several workgroups; within the accuracy that reduced precision is allowed.
 TEST(EngineAlgorithms, HalfPrecision) {

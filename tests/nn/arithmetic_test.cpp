@@ -103,11 +103,13 @@ TEST(EngineMatrices, GemmTransposedScaledAndBiased) {
             }
         }
     }
-    for (const std::int64_t outputs : {1, 33, 130}) {
-        ModelMaker maker;
-        maker.constant("b", random.normal({outputs, 37}));
-        maker.node("Gemm", {"x", "b"}, "y", {{"transB", std::int64_t{1}}});
-        expect_agreement("Gemm to " + std::to_string(outputs), maker, {1, 37}, random, every_rule());
+    for (const std::int64_t by_output : {0, 1}) {
+        for (const std::int64_t outputs : {1, 33, 130}) {
+            ModelMaker maker;
+            maker.constant("b", random.normal(by_output != 0 ? Shape{outputs, 37} : Shape{37, outputs}));
+            maker.node("Gemm", {"x", "b"}, "y", {{"transB", by_output}});
+            expect_agreement("Gemm to " + std::to_string(outputs), maker, {1, 37}, random, every_rule());
+        }
     }
 }
 

@@ -121,6 +121,7 @@ TEST(Devices, PretendTheMinimum) {
     EXPECT_EQ(device.limits().texel_elements, 65536U);
     EXPECT_GE(device.limits().storage_alignment, minimum.storage_alignment);
     EXPECT_FALSE(device.info().half_precision);
+    EXPECT_FALSE(device.info().cooperative_matrix);
     EXPECT_FALSE(device.info().subgroup_broadcast);
     EXPECT_EQ(device.info().name, real.info().name);
 }

@@ -47,22 +47,13 @@ Layout layout_of(const ConvolutionTask& task) {
 gpu::Slice packed_weights(Emitter& emitter, const ConvolutionTask& task, const PackedProduct& product, const Taps& y,
                           const Taps& x) {
     const Convolution& c = task.convolution;
-    const bool forward = task.direction == Direction::forward;
-    std::string name = forward ? "packed forward" : "packed reverse";
-    for (const std::int64_t part : {c.groups, product.block(), product.taps_y, product.taps_x, y.kernel_first,
-                                    x.kernel_first, y.kernel_step, x.kernel_step}) {
-        name += " " + std::to_string(part);
-    }
     WeightLayout layout;
-    layout.name = std::move(name);
+    layout.name = "packed " + std::to_string(product.block()) + " " + describe_phase(c, task.direction, y, x);
     layout.table = [&] {
-        return weight_table(
-            product, [&](std::int64_t g, std::int64_t d, std::int64_t k, std::int64_t l, std::int64_t s) {
-                const std::int64_t o = g * c.out_channels + (forward ? d : s);
-                const std::int64_t row =
-                    (o * c.in_channels + (forward ? s : d)) * c.kernel_y + y.kernel_first + k * y.kernel_step;
-                return row * c.kernel_x + x.kernel_first + l * x.kernel_step;
-            });
+        return weight_table(product,
+                            [&](std::int64_t g, std::int64_t d, std::int64_t k, std::int64_t l, std::int64_t s) {
+                                return weight_element(c, task.direction, y, x, {g, d, s, k, l});
+                            });
     };
     return emitter.weights(*task.weights, layout);
 }

@@ -32,7 +32,7 @@ std::int64_t TiledProduct::part_steps() const {
     constexpr std::int64_t wanted = 320;
     constexpr std::int64_t fewest = 8;
     const std::int64_t count =
-        std::clamp<std::int64_t>(wanted / tiles(), 1, std::max<std::int64_t>(1, steps() / fewest));
+        whole ? 1 : std::clamp<std::int64_t>(wanted / tiles(), 1, std::max<std::int64_t>(1, steps() / fewest));
     return std::max<std::int64_t>(1, (steps() + count - 1) / count);
 }
 
@@ -42,10 +42,11 @@ std::uint64_t TiledProduct::parts_bytes() const {
 }
 
 bool TiledProduct::fits(const gpu::Limits& limits) const {
-    return weight_bytes() <= limits.storage_range && parts_bytes() <= limits.storage_range &&
-           static_cast<std::uint64_t>(groups * blocks()) <= limits.workgroup_count[1] &&
-           static_cast<std::uint64_t>(shape().threads) <= limits.workgroup_invocations &&
-           static_cast<std::uint64_t>(shape().shared_bytes) <= limits.shared_memory;
+    const auto u64 = [](std::int64_t value) { return static_cast<std::uint64_t>(value); };
+    return weight_bytes() <= limits.storage_range &&
+           gpu::divide_up(u64(images * places()), u64(shape().width)) <= limits.workgroup_count[0] &&
+           u64(groups * blocks()) <= limits.workgroup_count[1] &&
+           u64(shape().threads) <= limits.workgroup_invocations && u64(shape().shared_bytes) <= limits.shared_memory;
 }
 
 std::vector<std::uint32_t> tiled_weight_table(
@@ -180,7 +181,7 @@ std::vector<TiledConvolution::Phase> TiledConvolution::phases_of(const Convoluti
 bool TiledConvolution::supports(const ConvolutionTask& task, const gpu::DeviceInfo& device) const {
     if (shape_of(kind_).matrix && !device.cooperative_matrix) return false;
     if (shape_of(kind_).half && !(task.precision == Precision::half && device.half_precision)) return false;
-    const std::vector<Phase> phases = phases_of(task, 1);
+    const std::vector<Phase> phases = phases_of(task, task.images);
     return std::all_of(phases.begin(), phases.end(),
                        [&](const Phase& phase) { return phase.product.fits(device.limits); });
 }
@@ -188,40 +189,30 @@ bool TiledConvolution::supports(const ConvolutionTask& task, const gpu::DeviceIn
 bool TiledConvolution::suits(const ConvolutionTask& task, const gpu::DeviceInfo& device) const {
     // Half-empty tiles are wasted.
     const TiledProduct product = phases_of(task, task.images)[0].product;
-    return may_win(task, device) && product.destination_channels >= product.shape().height / 2 &&
+    const std::int64_t height = product.shape().height;
+    const bool full = height == 64 ? product.destination_channels >= 32
+                                   : product.destination_channels * 4 >= product.blocks() * height * 3;
+    return may_win(task, device) && full &&
            product.source_channels * task.convolution.kernel_y * task.convolution.kernel_x >= 64 &&
-           (product.shape().height == 64 || product.tiles() >= 512);
-}
-
-std::int64_t TiledConvolution::scratch_bytes(const ConvolutionTask& task) const {
-    // More images share out their steps to fewer parts.
-    std::uint64_t most = 0;
-    for (const Phase& phase : phases_of(task, 1)) most = std::max(most, phase.product.parts_bytes());
-    return static_cast<std::int64_t>(most);
+           (height == 64 || product.tiles() >= 512);
 }
 
 void TiledConvolution::emit(Emitter& emitter, const ConvolutionTask& task) const {
     const Convolution& c = task.convolution;
-    const bool forward = task.direction == Direction::forward;
     const gpu::Slice bias = task.bias != nullptr ? emitter.constant(*task.bias) : gpu::Slice{};
-    for (const Phase& phase : phases_of(task, task.images)) {
-        const TiledProduct& product = phase.product;
+    std::vector<Phase> phases = phases_of(task, task.images);
+    for (Phase& phase : phases) {
+        TiledProduct& product = phase.product;
+        product.fit_parts(emitter.device().limits);
         const Taps& y = phase.y;
         const Taps& x = phase.x;
         if (product.taps() == 0 && task.accumulate && task.activation == Activation::none && !bias) continue;
         WeightLayout layout;
-        layout.name = std::string(name()) + (forward ? " forward" : " reverse");
-        for (const std::int64_t part : {c.groups, product.kernel_y, product.kernel_x, y.kernel_first, x.kernel_first,
-                                        y.kernel_step, x.kernel_step}) {
-            layout.name += " " + std::to_string(part);
-        }
+        layout.name = std::string(name()) + " " + describe_phase(c, task.direction, y, x);
         layout.half = product.shape().half;
         layout.table = [&] {
             return tiled_weight_table(product, [&](std::int64_t g, std::int64_t d, std::int64_t s, std::int64_t t) {
-                const std::int64_t o = g * c.out_channels + (forward ? d : s);
-                const std::int64_t k = y.kernel_first + t / product.kernel_x * y.kernel_step;
-                const std::int64_t l = x.kernel_first + t % product.kernel_x * x.kernel_step;
-                return ((o * c.in_channels + (forward ? s : d)) * c.kernel_y + k) * c.kernel_x + l;
+                return weight_element(c, task.direction, y, x, {g, d, s, t / product.kernel_x, t % product.kernel_x});
             });
         };
         const gpu::Slice weights = product.taps() > 0 ? emitter.weights(*task.weights, layout) : emitter.unused();

@@ -10,11 +10,11 @@ namespace deconv::nn {
 
 /// Variants of conv_tiled.comp, by what a workgroup computes: output channels × places.
 enum class TileKind {
-    tiled,          // 64 × 64
-    tiled128,       // 128 × 64
-    tiled128x32,    // 128 × 32: for products of few places
-    half,           // 64 × 64; multiplies in half precision, and adds up in it sixteen at a time
-    matrix,         // 64 × 64 by cooperative matrices: halves multiplied, summed in floats
+    tiled,        // 64 × 64
+    tiled128,     // 128 × 64
+    tiled128x32,  // 128 × 32: for products of few places
+    half,         // 64 × 64; multiplies in half precision, and adds up in it sixteen products (below 65504) at a time
+    matrix,       // 64 × 64 by cooperative matrices: halves multiplied, summed in floats
     matrix128x128,  // 128 × 128 likewise
 };
 
@@ -39,6 +39,7 @@ struct TiledProduct {
     std::int64_t kernel_y = 1, kernel_x = 1;       // none: the sums are zero
     // Along an axis the source of a place and tap is place · stride − pad + tap · dilation; dilations may be negative.
     std::int64_t stride_y = 1, stride_x = 1, pad_y = 0, pad_x = 0, dilation_y = 1, dilation_x = 1;
+    bool whole = false;            // the steps are not shared out
     std::optional<Spread> spread;  // of the places in a destination's plane; else they follow each other
     bool accumulate = false;
     bool rectified = false;  // max(x, 0) of the source
@@ -61,6 +62,8 @@ struct TiledProduct {
     }
     /// Of the partial sums; 0 where there is one part.
     std::uint64_t parts_bytes() const;
+    /// Shares out no steps where the partial sums (20 MB at most, for any number of images) cannot be bound.
+    void fit_parts(const gpu::Limits& limits) { whole = whole || parts_bytes() > limits.storage_range; }
     bool fits(const gpu::Limits& limits) const;
 };
 
@@ -88,7 +91,6 @@ class TiledConvolution : public ConvolutionAlgorithm {
     }
     bool suits(const ConvolutionTask& task, const gpu::DeviceInfo& device) const override;
     bool fuses_rectifier(const Rectifier& rectifier) const override { return rectifier.rule == Rule::deconv; }
-    std::int64_t scratch_bytes(const ConvolutionTask& task) const override;
     void emit(Emitter& emitter, const ConvolutionTask& task) const override;
 
   private:

@@ -65,6 +65,8 @@ bool WinogradConvolution::supports(const ConvolutionTask& task, const gpu::Devic
     const auto weights = static_cast<std::uint64_t>(s.points * c.groups) *
                          gpu::align_up(static_cast<std::uint64_t>(s.destination_channels), 16) *
                          gpu::align_up(static_cast<std::uint64_t>(s.source_channels), 4) * 4;
+    // Points and products are one allocation.
+    if (2 * static_cast<std::uint64_t>(scratch_bytes(task)) > device.limits.allocation) return false;
     return c.kernel_y == 3 && c.kernel_x == 3 && c.stride_y == 1 && c.stride_x == 1 && c.dilation_y == 1 &&
            c.dilation_x == 1 && static_cast<std::uint64_t>(scratch_bytes(task)) <= device.limits.storage_range &&
            (runs_dense(device, task) ? s.products(1).fits(device.limits) : weights <= device.limits.storage_range);
@@ -86,8 +88,7 @@ bool WinogradConvolution::suits(const ConvolutionTask& task, const gpu::DeviceIn
 std::int64_t WinogradConvolution::scratch_bytes(const ConvolutionTask& task) const {
     const Shape s = shape_of(task);
     const std::int64_t source = (s.source_channels + 3) / 4 * 4;
-    return std::max(s.points * s.groups * s.tiles() * std::max(source, s.destination_channels) * 4,
-                    static_cast<std::int64_t>(s.products(1).parts_bytes()));
+    return s.points * s.groups * s.tiles() * std::max(source, s.destination_channels) * 4;
 }
 
 void WinogradConvolution::emit(Emitter& emitter, const ConvolutionTask& task) const {
@@ -97,7 +98,8 @@ void WinogradConvolution::emit(Emitter& emitter, const ConvolutionTask& task) co
     const bool dense = runs_dense(device, task);
     const Shape s = shape_of(task);
     const std::int64_t tiles = s.tiles() * task.images;
-    const TiledProduct tiled = s.products(task.images);
+    TiledProduct tiled = s.products(task.images);
+    tiled.fit_parts(device.limits);
     PackedProduct product;
     product.source.groups = s.points * c.groups;
     product.source.channels = s.source_channels;

@@ -1,6 +1,7 @@
 #include "nn/ops/convolution.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "nn/ops/conv_direct.h"
 #include "nn/ops/conv_fft.h"
@@ -73,7 +74,7 @@ void emit_convolution(Emitter& emitter, const ConvolutionTask& task) {
     const std::uint64_t scratch = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(algorithm.scratch_bytes(task)));
     // More scratch memory at once makes nothing faster: sixteen images of VGG-16's conv1_2 would be a gigabyte of
     // Winograd's points.
-    constexpr std::int64_t enough = std::int64_t{256} << 20;
+    const std::int64_t enough = scratch > 1 ? std::int64_t{256} << 20 : std::numeric_limits<std::int64_t>::max();
     for_slices(
         task.images,
         {source * 4, destination * 4, static_cast<std::int64_t>(gpu::align_up(scratch, limits.storage_alignment))},

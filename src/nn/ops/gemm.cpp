@@ -86,7 +86,8 @@ void emit_product(Emitter& emitter, const Product& p, const std::string& label) 
     gpu::Dispatch dispatch;
     // A column an invocation leaves a GPU idle where the rows are few.
     const bool shared = emitter.device().type != gpu::DeviceType::cpu && p.rows <= 32 && p.depth >= 64;
-    const bool dot = shared && p.b.row == 1;
+    const auto most = static_cast<std::int64_t>(emitter.device().limits.workgroup_count[0]);
+    const bool dot = shared && p.b.row == 1 && p.columns <= most;
     const bool sum = shared && !dot && p.b.column == 1;
     dispatch.shader = dot ? "nn/gemm.dot" : sum ? "nn/gemm.sum" : "nn/gemm.plain";
     const std::uint32_t workgroup = dot ? 1 : sum ? 32 : workgroup_size(emitter.device());  // in columns

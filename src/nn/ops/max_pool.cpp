@@ -53,7 +53,7 @@ class MaxPoolOperator : public Operator {
             }
             emit(emitter, whole ? "nn/max_pool.whole" : "nn/max_pool.reverse",
                  whole ? count * output_plane_.size() : items, planes, arguments.accumulate, false,
-                 {gpu::in(floats(arguments.output.slice, first * output_plane_.size(), count * output_plane_.size())),
+                 {gpu::in(from),
                   arguments.accumulate ? gpu::in_out(floats(arguments.result.slice, first * plane_.size(), items))
                                        : gpu::out(floats(arguments.result.slice, first * plane_.size(), items)),
                   gpu::in(arguments.outputs[1].slice)},
@@ -138,11 +138,9 @@ class MaxPoolOperator : public Operator {
                         keep ? 1U : 0U,
                         u(switch_planes),
                         accumulate ? 1U : 0U};
-        const bool forward = shader == "nn/max_pool.forward";
-        if (gpu::prefers_texels(emitter.device(), {bindings[0].slice, bindings[2].slice})) {
-            shader = forward ? "nn/max_pool.forward.texels" : "nn/max_pool.reverse.texels";
+        if (shader == "nn/max_pool.forward" && gpu::prefers_texels(emitter.device(), {bindings[0].slice})) {
+            shader = "nn/max_pool.forward.texels";
             bindings[0].texels = gpu::Texels::r32f;
-            if (!forward) bindings[2].texels = gpu::Texels::r32ui;
         }
         emitter.emit(linear_dispatch(emitter, shader, static_cast<std::uint64_t>(items), push, std::move(bindings),
                                      name_ + what,

@@ -45,4 +45,23 @@ std::vector<Taps> phases_x(const Convolution& c, Direction direction) {
     return phases_of({c.kernel_x, c.stride_x, c.pad_x, c.dilation_x, c.in_width, c.out_width}, direction);
 }
 
+std::int64_t weight_element(const Convolution& c, Direction direction, const Taps& y, const Taps& x,
+                            const PhaseWeight& weight) {
+    const bool forward = direction == Direction::forward;
+    const std::int64_t o = weight.g * c.out_channels + (forward ? weight.d : weight.s);
+    const std::int64_t i = forward ? weight.s : weight.d;
+    const std::int64_t k = y.kernel_first + weight.k * y.kernel_step;
+    const std::int64_t l = x.kernel_first + weight.l * x.kernel_step;
+    return ((o * c.in_channels + i) * c.kernel_y + k) * c.kernel_x + l;
+}
+
+std::string describe_phase(const Convolution& c, Direction direction, const Taps& y, const Taps& x) {
+    std::string text = direction == Direction::forward ? "forward" : "reverse";
+    for (const std::int64_t part :
+         {c.groups, y.count, x.count, y.kernel_first, x.kernel_first, y.kernel_step, x.kernel_step}) {
+        text += " " + std::to_string(part);
+    }
+    return text;
+}
+
 }  // namespace deconv::nn

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <string>
 #include <vector>
 
 #include "nn/ops/convolution.h"
@@ -25,5 +26,15 @@ struct Taps {
 /// Forward there is one phase; in reverse each destination place modulo the stride has taps of its own, or none.
 std::vector<Taps> phases_y(const Convolution& convolution, Direction direction);
 std::vector<Taps> phases_x(const Convolution& convolution, Direction direction);
+
+/// A weight between destination channel d and source channel s of group g, at a phase's taps k and l.
+struct PhaseWeight {
+    std::int64_t g, d, s, k, l;
+};
+/// Its element in (groups · out_channels, in_channels, kernel_y, kernel_x).
+std::int64_t weight_element(const Convolution& convolution, Direction direction, const Taps& y, const Taps& x,
+                            const PhaseWeight& weight);
+/// Direction, groups and taps: phases that read other weights, or in another order, are described otherwise.
+std::string describe_phase(const Convolution& convolution, Direction direction, const Taps& y, const Taps& x);
 
 }  // namespace deconv::nn
