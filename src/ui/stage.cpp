@@ -79,7 +79,9 @@ std::string describe_side(const std::vector<live::LayerInfo>& layers, int layer,
 bool Stage::follow(const live::State& state) {
     if (!state.pictures || state.frames == frames_) return false;
     frames_ = state.frames;
-    // Kept until the next upload: the copy may still run when the session has moved on.
+    // The window's last frame may still copy from these, when the session has moved on to others.
+    left_.push_back(std::move(shown_));
+    left_.push_back(std::move(second_shown_));
     shown_ = state.pictures;
     second_shown_ = state.second_pictures;
     exhibit_ = state.exhibit;
@@ -93,6 +95,7 @@ bool Stage::follow(const live::State& state) {
 }
 
 void Stage::upload(vk::CommandBuffer commands) {
+    left_.clear();  // the frame before is over
     if (std::exchange(fresh_, false)) {
         canvas_.upload(commands, camera_slot, shown_->camera);
         canvas_.upload(commands, projection_slot, shown_->projection);
@@ -100,7 +103,7 @@ void Stage::upload(vk::CommandBuffer commands) {
         if (second_shown_) canvas_.upload(commands, second_slot, second_shown_->projection);
     }
     if (std::exchange(fresh_best_, false)) {
-        // The frame before, which may have read it, is over.
+        // The frame before may have read it, too.
         if (best_memory_.bytes() != best_->rgba.size())
             best_memory_ = gpu::Buffer(device_, best_->rgba.size(), gpu::MemoryUse::upload);
         std::memcpy(best_memory_.mapped().data(), best_->rgba.data(), best_->rgba.size());

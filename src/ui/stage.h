@@ -56,6 +56,8 @@ class Stage {
     std::vector<Pane> panes_;
     Rect area_, strip_;  // strip_: of the strongest moments; empty where they are not shown
     std::shared_ptr<const live::PublishedPictures> shown_, second_shown_;
+    std::vector<std::shared_ptr<const live::PublishedPictures>>
+        left_;  // shown before; until the frame that reads them is over
     std::shared_ptr<const live::ExhibitState> exhibit_;
     std::shared_ptr<const Picture> best_;
     gpu::Buffer best_memory_;
