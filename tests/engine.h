@@ -1,7 +1,8 @@
 // The device that a test program runs on, and a way to run a network there once.
 //
 // The driver is chosen by the environment (VK_ICD_FILENAMES); DECONV_LIMITS=minimum pretends Vulkan's guaranteed
-// minima; DECONV_TYPE=gpu pretends a GPU, so that what is chosen there runs.  The validation layer is on: a message of it fails the test that caused it.
+// minima; DECONV_TYPE=gpu pretends a GPU, so that what is chosen there runs.  The validation layer is on: a message of
+// it fails the test that caused it.
 #pragma once
 
 #include <gtest/gtest.h>
