@@ -247,10 +247,9 @@ int main(int argc, char** argv) {
     }
     app.add_option("--algorithm", options.algorithm, "one for all convolutions that it can run")
         ->check(CLI::IsMember(algorithms));
-    const std::map<std::string, nn::Precision> precisions{{"single", nn::Precision::single},
-                                                          {"half", nn::Precision::half}};
-    app.add_option("--precision", options.precision, "half: allows convolutions in half precision")
-        ->transform(CLI::CheckedTransformer(precisions).description("single|half"));
+    std::string precision;
+    app.add_option("--precision", precision, "half: allows convolutions in half precision")
+        ->check(CLI::IsMember({"single", "half"}));
     app.add_option("--device", options.device, "index or part of a name");
     app.add_option("--limits", "minimum: only what Vulkan guarantees")
         ->check(CLI::IsMember({"minimum"}))
@@ -262,6 +261,7 @@ int main(int argc, char** argv) {
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? 0 : 2;
     }
+    if (precision == "half") options.precision = nn::Precision::half;
     if (options.networks.empty() && options.model.empty() && options.shapes.empty() && !options.synthetic) {
         options.networks = {"squeezenet1.1", "vgg16", "alexnet", "googlenet", "resnet18", "cifar10"};
     }

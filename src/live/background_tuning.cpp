@@ -23,20 +23,19 @@ void BackgroundTuning::begin(const Engine& engine) {
     last_precision_ = shown.precision;
     running_ = true;
     // A plan of its own: the engine's may be gone before this ends.
-    thread_ = std::thread(
-        [this, network = engine.network, target = shown.target, rule = shown.rule, precision = shown.precision] {
-            try {
-                nn::PlanOptions options;
-                options.target = target;
-                options.rule = rule;
-                options.precision = precision;
-                const nn::Plan plan(*network->model, options);
-                if (tuner_.tune(*network->model, plan, [this] { return !leave_; })) better_ = true;
-            } catch (const std::exception&) {  // no memory to measure in: the defaults stay
-                better_ = false;
-            }
-            running_ = false;
-        });
+    nn::PlanOptions options;
+    options.target = shown.target;
+    options.rule = shown.rule;
+    options.precision = shown.precision;
+    thread_ = std::thread([this, network = engine.network, options] {
+        try {
+            const nn::Plan plan(*network->model, options);
+            if (tuner_.tune(*network->model, plan, [this] { return !leave_; })) better_ = true;
+        } catch (const std::exception&) {  // no memory to measure in: the defaults stay
+            better_ = false;
+        }
+        running_ = false;
+    });
 }
 
 bool BackgroundTuning::found_better() {

@@ -101,8 +101,6 @@ void DirectConvolution::emit(Emitter& emitter, const ConvolutionTask& task) cons
     dispatch.bindings = {fetched ? gpu::in_texels(task.source) : gpu::in(task.source),
                          fetched ? gpu::in_texels(weights) : gpu::in(weights), gpu::in(bias),
                          task.accumulate ? gpu::in_out(task.destination) : gpu::out(task.destination)};
-    const auto u = [](std::int64_t value) { return static_cast<std::uint32_t>(value); };
-    const auto i = [](std::int64_t value) { return static_cast<std::int32_t>(value); };
     dispatch.set_push(Push{u(sources),
                            u(forward ? c.in_height : c.out_height),
                            u(forward ? c.in_width : c.out_width),

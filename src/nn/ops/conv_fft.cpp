@@ -215,10 +215,6 @@ std::vector<float> transform_weights(const ConvolutionTask& task, const Layout& 
     return packed;
 }
 
-std::int32_t i(std::int64_t value) {
-    return static_cast<std::int32_t>(value);
-}
-
 void emit_transforms(Emitter& emitter, const Layout& layout, std::int64_t planes, bool inverse, const gpu::Slice& data,
                      const std::string& label) {
     gpu::Dispatch dispatch;

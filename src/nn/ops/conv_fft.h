@@ -13,7 +13,8 @@ class FftConvolution : public ConvolutionAlgorithm {
     std::string_view name() const override { return "fft"; }
     /// Refuses strides, programs built without VkFFT, and what makes a binding or the weights' transforms too large.
     bool supports(const ConvolutionTask& task, const gpu::DeviceInfo& device) const override;
-    /// On a GPU not for small kernels, where each size costs a second or more to compile.
+    /// On a GPU not for small kernels: beside today's tiles and Winograd it lost wherever it was measured, and each
+    /// size of a transform has to be compiled for that.
     bool may_win(const ConvolutionTask& task, const gpu::DeviceInfo& device) const override {
         const Convolution& c = task.convolution;
         return device.type == gpu::DeviceType::cpu || std::max(c.kernel_y, c.kernel_x) >= 5;

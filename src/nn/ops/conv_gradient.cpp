@@ -8,10 +8,6 @@
 namespace deconv::nn {
 namespace {
 
-std::int32_t i(std::int64_t value) {
-    return static_cast<std::int32_t>(value);
-}
-
 /// Partial sums, [part][output][input][tap] or in another order by the steps.
 struct PartialSums {
     gpu::Slice slice;

@@ -6,13 +6,6 @@
 #include "nn/ops/phases.h"
 
 namespace deconv::nn {
-namespace {
-
-std::int32_t i(std::int64_t value) {
-    return static_cast<std::int32_t>(value);
-}
-
-}  // namespace
 
 const TileShape& shape_of(TileKind kind) {
     static const std::array<TileShape, 6> shapes{{
@@ -135,8 +128,7 @@ struct TiledConvolution::Phase {
     Taps y, x;
 };
 
-std::vector<TiledConvolution::Phase> TiledConvolution::phases_of(const ConvolutionTask& task,
-                                                                 std::int64_t images) const {
+std::vector<TiledConvolution::Phase> TiledConvolution::phases_of(const ConvolutionTask& task) const {
     const Convolution& c = task.convolution;
     const bool forward = task.direction == Direction::forward;
     const std::int64_t width = forward ? c.out_width : c.in_width;
@@ -147,7 +139,7 @@ std::vector<TiledConvolution::Phase> TiledConvolution::phases_of(const Convoluti
         for (const Taps& x : xs) {
             TiledProduct product;
             product.kind = kind_;
-            product.images = images;
+            product.images = task.images;
             product.groups = c.groups;
             product.source_channels = forward ? c.in_channels : c.out_channels;
             product.destination_channels = forward ? c.out_channels : c.in_channels;
@@ -181,14 +173,14 @@ std::vector<TiledConvolution::Phase> TiledConvolution::phases_of(const Convoluti
 bool TiledConvolution::supports(const ConvolutionTask& task, const gpu::DeviceInfo& device) const {
     if (shape_of(kind_).matrix && !device.cooperative_matrix) return false;
     if (shape_of(kind_).half && !(task.precision == Precision::half && device.half_precision)) return false;
-    const std::vector<Phase> phases = phases_of(task, task.images);
+    const std::vector<Phase> phases = phases_of(task);
     return std::all_of(phases.begin(), phases.end(),
                        [&](const Phase& phase) { return phase.product.fits(device.limits); });
 }
 
 bool TiledConvolution::suits(const ConvolutionTask& task, const gpu::DeviceInfo& device) const {
     // Half-empty tiles are wasted.
-    const TiledProduct product = phases_of(task, task.images)[0].product;
+    const TiledProduct product = phases_of(task)[0].product;
     const std::int64_t height = product.shape().height;
     const bool full = height == 64 ? product.destination_channels >= 32
                                    : product.destination_channels * 4 >= product.blocks() * height * 3;
@@ -200,7 +192,7 @@ bool TiledConvolution::suits(const ConvolutionTask& task, const gpu::DeviceInfo&
 void TiledConvolution::emit(Emitter& emitter, const ConvolutionTask& task) const {
     const Convolution& c = task.convolution;
     const gpu::Slice bias = task.bias != nullptr ? emitter.constant(*task.bias) : gpu::Slice{};
-    std::vector<Phase> phases = phases_of(task, task.images);
+    std::vector<Phase> phases = phases_of(task);
     for (Phase& phase : phases) {
         TiledProduct& product = phase.product;
         product.fit_parts(emitter.device().limits);

@@ -96,7 +96,7 @@ class TiledConvolution : public ConvolutionAlgorithm {
   private:
     /// One product for each phase.
     struct Phase;
-    std::vector<Phase> phases_of(const ConvolutionTask& task, std::int64_t images) const;
+    std::vector<Phase> phases_of(const ConvolutionTask& task) const;
 
     TileKind kind_;
 };

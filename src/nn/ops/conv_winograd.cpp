@@ -65,10 +65,11 @@ bool WinogradConvolution::supports(const ConvolutionTask& task, const gpu::Devic
     const auto weights = static_cast<std::uint64_t>(s.points * c.groups) *
                          gpu::align_up(static_cast<std::uint64_t>(s.destination_channels), 16) *
                          gpu::align_up(static_cast<std::uint64_t>(s.source_channels), 4) * 4;
+    const auto scratch = static_cast<std::uint64_t>(scratch_bytes(task));
     // Points and products are one allocation.
-    if (2 * static_cast<std::uint64_t>(scratch_bytes(task)) > device.limits.allocation) return false;
+    if (2 * scratch > device.limits.allocation) return false;
     return c.kernel_y == 3 && c.kernel_x == 3 && c.stride_y == 1 && c.stride_x == 1 && c.dilation_y == 1 &&
-           c.dilation_x == 1 && static_cast<std::uint64_t>(scratch_bytes(task)) <= device.limits.storage_range &&
+           c.dilation_x == 1 && scratch <= device.limits.storage_range &&
            (runs_dense(device, task) ? s.products(1).fits(device.limits) : weights <= device.limits.storage_range);
 }
 

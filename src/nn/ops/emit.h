@@ -17,6 +17,9 @@ using gpu::workgroup_size;
 inline std::uint32_t u(std::int64_t value) {
     return static_cast<std::uint32_t>(value);
 }
+inline std::int32_t i(std::int64_t value) {
+    return static_cast<std::int32_t>(value);
+}
 
 /// See gpu::linear_dispatch.
 template <typename Push>

@@ -9,10 +9,6 @@ namespace {
 
 constexpr std::int64_t lanes = 8;
 
-std::int32_t i(std::int64_t value) {
-    return static_cast<std::int32_t>(value);
-}
-
 }  // namespace
 
 bool runs_packed(const gpu::DeviceInfo& device) {
