@@ -1,6 +1,7 @@
 #include "vk/memory.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "base/error.h"
@@ -11,13 +12,19 @@ std::uint64_t align_up(std::uint64_t value, std::uint64_t alignment) {
     return (value + alignment - 1) / alignment * alignment;
 }
 
+std::uint64_t texel_view_bytes(const Slice& slice) {
+    return (slice.bytes >> 8 & 255) == 0 ? slice.bytes + texel_tail : slice.bytes;
+}
+
 Buffer::Buffer(const Device& device, std::uint64_t bytes, MemoryUse use) : bytes_(std::max<std::uint64_t>(bytes, 4)) {
     using Usage = vk::BufferUsageFlagBits;
     using Property = vk::MemoryPropertyFlagBits;
+    std::uint64_t size = bytes_ + texel_tail;
+    if (std::has_single_bit(size)) size += texel_tail;
     try {
         buffer_ = device.handle().createBufferUnique(
             {{},
-             bytes_,
+             size,
              Usage::eStorageBuffer | Usage::eUniformTexelBuffer | Usage::eTransferSrc | Usage::eTransferDst});
         const vk::MemoryRequirements needs = device.handle().getBufferMemoryRequirements(*buffer_);
         std::uint32_t type = 0;

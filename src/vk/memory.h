@@ -21,13 +21,21 @@ struct Slice {
     Slice part(std::uint64_t from, std::uint64_t size) const { return {buffer, offset + from, size}; }
 };
 
+/// How many bytes a texel view of `slice` covers, at least all of it.  lavapipe (22.3) compiles a shader again for each
+/// combination of two properties of every view that it reads: whether its buffer's size is a power of two, and whether
+/// bits 8 to 15 of the view's size are all zero (it takes them for a texture's last level).  So buffers are never a power
+/// of two long and views never have those bits zero, where the slice's buffer is a Buffer; what nobody reads is at most
+/// `texel_tail` bytes long.
+std::uint64_t texel_view_bytes(const Slice& slice);
+constexpr std::uint64_t texel_tail = 256;
+
 enum class MemoryUse {
     device,    // storage that shaders read and write
     upload,    // written by the host, read by shaders and copies
     readback,  // written by shaders and copies, read by the host
 };
 
-/// A buffer with memory of its own.  Host-visible kinds stay mapped.
+/// A buffer with memory of its own, and `texel_tail` bytes behind what it promises.  Host-visible kinds stay mapped.
 class Buffer {
   public:
     Buffer() = default;

@@ -136,8 +136,9 @@ Recording::Recording(const Device& device, Pipelines& pipelines, std::vector<Ste
                 const vk::Format format = texels == Texels::rgba32f ? vk::Format::eR32G32B32A32Sfloat
                                           : texels == Texels::r32ui ? vk::Format::eR32Uint
                                                                     : vk::Format::eR32Sfloat;
-                views_.push_back(
-                    device.handle().createBufferViewUnique({{}, slice.buffer, format, slice.offset, slice.bytes}));
+                const std::uint64_t most = texel_bytes(texels) * device.limits().texel_elements;
+                views_.push_back(device.handle().createBufferViewUnique(
+                    {{}, slice.buffer, format, slice.offset, std::min(texel_view_bytes(slice), most)}));
                 views.at(i) = *views_.back();
                 writes.emplace_back(sets_.back(), i, 0, 1, vk::DescriptorType::eUniformTexelBuffer, nullptr, nullptr,
                                     &views.at(i));
