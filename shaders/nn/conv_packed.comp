@@ -7,10 +7,12 @@
 // A workgroup is one subgroup of LANES invocations.  It computes BLOCK output channels at LANES · PLACES places; each
 // lane has PLACES of them, LANES apart.  All memory is read as four-component texels: sources by place, weights by
 // output channel, and those are then handed round the subgroup by shuffles with constant indices, each one instruction.
-// The source has a border, so no tap needs a test.
+// A source that was packed for this has a border, so no tap needs a test; a tensor that is packed anyway has none
+// (TESTED).
 //
-//   source:  [image][group][channel / 4][place][4], or dense
-//   weights: [group][block][tap y][tap x][channel / 4][BLOCK][4]
+//   source:      [image][group][channel / 4][place][4], or dense
+//   weights:     [group][block][tap y][tap x][channel / 4][BLOCK][4]
+//   destination: dense, or, QUADS, [image][group][channel / 4][place][4]
 //
 // PLAIN reads a dense source instead, (N, C, H, W), a component at a time: for a single tap that lies inside everywhere
 // and few output channels, that costs less than packing first.
@@ -30,10 +32,17 @@ layout(local_size_x_id = 0) in;
 layout(constant_id = 1) const bool with_bias = false;
 layout(constant_id = 2) const bool accumulate = false;
 layout(constant_id = 3) const bool relu = false;
-layout(constant_id = 4) const bool rectified = false;  // PLAIN: max(x, 0) of the source
+layout(constant_id = 4) const bool rectified = false;  // max(x, 0) of the source
 // The source is zero but for the channel that its image's selection names (−2: all).  Images are rows of workgroups.
 layout(constant_id = 5) const bool chosen = false;
+layout(constant_id = 6) const bool TESTED = false;  // taps outside the source are zero
+layout(constant_id = 7) const bool QUADS = false;
 
+#ifdef PLAIN
+const bool PLAIN_SOURCE = true;
+#else
+const bool PLAIN_SOURCE = false;
+#endif
 const uint LANES = 8;
 const uint SHARES = (BLOCK + LANES - 1) / LANES;  // texels of weights that a lane loads for four channels
 
@@ -41,6 +50,7 @@ layout(binding = 0) uniform samplerBuffer source;
 layout(binding = 1) uniform samplerBuffer weights;
 layout(binding = 2) uniform samplerBuffer bias;  // one component
 layout(binding = 3) buffer Destination { float destination[]; };
+layout(binding = 3) buffer DestinationQuads { vec4 quads[]; };
 layout(binding = 4) readonly buffer Selections { ivec4 selections[]; };
 
 layout(push_constant) uniform Push {
@@ -51,13 +61,16 @@ layout(push_constant) uniform Push {
     uint plane, image;                           // texels of one such block, and of an image
     uint taps_y, taps_x;
     uint stride_y, stride_x;                     // texels from one place to the next
-    uint tap_first;
+    int tap_first;                               // from the source's beginning
     int tap_y, tap_x;                            // texels from one tap to the next
     uint destination_channels;                   // of one group
     uint destination_plane, destination_first, destination_y, destination_x;
     uint source_channels;                        // of one group
     uint first_image;                            // `chosen`: of the source, as the selections count
     int first_channel;                           // and what they call its channel 0
+    // TESTED, in rows and columns: the source's, from one place to the next, from one tap to the next, the first tap.
+    uint height, width;
+    int place_y, place_x, row, column, first_y, first_x;
 } p;
 
 #ifdef PLAIN
@@ -69,7 +82,10 @@ vec4 fetch(uint at, uint c) {
     return rectified ? max(x, vec4(0.0)) : x;
 }
 #else
-vec4 fetch(uint at, uint c) { return texelFetch(source, int(at + c * p.plane)); }
+vec4 fetch(uint at, uint c) {
+    const vec4 x = texelFetch(source, int(at + c * p.plane));
+    return rectified ? max(x, vec4(0.0)) : x;
+}
 #endif
 
 void main() {
@@ -80,11 +96,10 @@ void main() {
 
     uint from[PLACES];
     uint to[PLACES];
-#ifdef PLAIN
-    const uint group_at = group * p.source_channels * p.plane;
-#else
-    const uint group_at = group * p.channels * p.plane + p.tap_first;
-#endif
+    int tap_y[PLACES];  // of the first tap, where it is tested
+    int tap_x[PLACES];
+    const uint group_at = group * (PLAIN_SOURCE ? p.source_channels : p.channels) * p.plane;
+    const uint destination_blocks = (p.destination_channels + 3) / 4;
     [[unroll]] for (uint q = 0; q < PLACES; ++q) {
         // Lanes without a place compute the last one again: a subgroup stays together.
         const uint at = min(first + q * LANES, p.total - 1);
@@ -92,9 +107,12 @@ void main() {
         const uint place = chosen ? at : at - image * p.places;
         const uint y = quotient(place, p.grid_width);
         const uint x = place - y * p.grid_width;
-        from[q] = group_at + image * p.image + y * p.stride_y + x * p.stride_x;
-        to[q] = ((image * p.groups + group) * p.destination_channels + block * BLOCK) * p.destination_plane +
-                p.destination_first + y * p.destination_y + x * p.destination_x;
+        from[q] = uint(int(group_at + image * p.image + y * p.stride_y + x * p.stride_x) + p.tap_first);
+        tap_y[q] = int(y) * p.place_y + p.first_y;
+        tap_x[q] = int(x) * p.place_x + p.first_x;
+        const uint first_plane = QUADS ? (image * p.groups + group) * destination_blocks + block * (BLOCK / 4)
+                                       : (image * p.groups + group) * p.destination_channels + block * BLOCK;
+        to[q] = first_plane * p.destination_plane + p.destination_first + y * p.destination_y + x * p.destination_x;
     }
 
     float sum[PLACES][BLOCK];
@@ -116,11 +134,17 @@ void main() {
     uint c = begin;
     uint l = 0;
     int tap = 0;
+    int rows = 0;
+    int columns = 0;
     for (uint step_index = 0; step_index < steps; ++step_index) {
         vec4 share[SHARES];
         vec4 x[PLACES];
         [[unroll]] for (uint i = 0; i < SHARES; ++i) share[i] = texelFetch(weights, int(w + i * LANES));
-        [[unroll]] for (uint q = 0; q < PLACES; ++q) x[q] = fetch(uint(int(from[q]) + tap), c);
+        [[unroll]] for (uint q = 0; q < PLACES; ++q) {
+            const bool inside = !TESTED || (uint(tap_y[q] + rows) < p.height && uint(tap_x[q] + columns) < p.width);
+            x[q] = fetch(inside ? uint(int(from[q]) + tap) : group_at, c);
+            if (TESTED) x[q] = inside ? x[q] : vec4(0.0);
+        }
         [[unroll]] for (uint j = 0; j < 4; ++j)
             [[unroll]] for (uint o = 0; o < BLOCK; ++o) {
                 const float weight = subgroupShuffle(share[o / LANES][j], o % LANES);
@@ -133,7 +157,12 @@ void main() {
         if (chosen) w += next_tap ? (p.channels - (end - begin)) * BLOCK : 0;
         l += next_tap ? 1 : 0;
         tap += next_tap ? p.tap_x : 0;
+        if (TESTED) columns += next_tap ? p.column : 0;
         const bool next_row = l == p.taps_x;
+        if (TESTED) {
+            rows += next_row ? p.row : 0;
+            columns = next_row ? 0 : columns;
+        }
         l = next_row ? 0 : l;
         tap += next_row ? p.tap_y - int(p.taps_x) * p.tap_x : 0;
     }
@@ -142,6 +171,26 @@ void main() {
     if (with_bias) {
         const uint base = group * p.destination_channels + block * BLOCK + lane;
         [[unroll]] for (uint i = 0; i < SHARES; ++i) biases[i] = texelFetch(bias, int(base + i * LANES)).x;
+    }
+    if (QUADS) {
+        [[unroll]] for (uint o = 0; o < BLOCK; o += 4) {
+            if (block * BLOCK + o < p.destination_channels) {
+                vec4 shift = vec4(0.0);
+                if (with_bias)
+                    [[unroll]] for (uint j = 0; j < 4; ++j)
+                        shift[j] = subgroupShuffle(biases[(o + j) / LANES], (o + j) % LANES);
+                [[unroll]] for (uint q = 0; q < PLACES; ++q) {
+                    vec4 value = vec4(sum[q][o], sum[q][o + 1], sum[q][o + 2], sum[q][o + 3]) + shift;
+                    if (first + q * LANES < p.total) {
+                        if (accumulate) value += quads[to[q]];
+                        if (relu) value = mix(value, vec4(0.0), lessThan(value, vec4(0.0)));  // a NaN stays
+                        quads[to[q]] = value;
+                    }
+                    to[q] += p.destination_plane;
+                }
+            }
+        }
+        return;
     }
     [[unroll]] for (uint o = 0; o < BLOCK; ++o) {
         // The same for the whole subgroup.

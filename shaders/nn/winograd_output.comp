@@ -1,35 +1,47 @@
 #version 450
-// Winograd's output transform: y = Aᵀ m A of every tile of products m, [point][group][channel][image, tile row, tile
-// column], to a dense tensor, with bias and rectifier.
+// Winograd's output transform: y = Aᵀ m A of every tile of products m, [point][group][channel / 4][image, tile row, tile
+// column][4], to a dense tensor or a packed one, with bias and rectifier.
 //
-// One invocation makes one tile of one channel.  The workgroup's y is the channel, counted over groups.
+// One invocation makes one tile of four channels.  The workgroup's y is the block of four channels, counted over groups.
+// DENSE: of one channel, from [point][channel][image, tile row, tile column].
 //
 // variant: 2 -DTILE=2
 // variant: 4 -DTILE=4
 // variant: 2.dense -DTILE=2 -DDENSE
 // variant: 4.dense -DTILE=4 -DDENSE
 #include "common.glsl"
-#include "winograd.glsl"
 
 layout(local_size_x_id = 0) in;
 layout(constant_id = 1) const bool with_bias = false;
 layout(constant_id = 2) const bool accumulate = false;
 layout(constant_id = 3) const bool relu = false;
+layout(constant_id = 4) const bool packed_destination = false;
 
 #ifdef DENSE
+#define Value float
+const uint BLOCK = 1;
 layout(binding = 0) readonly buffer Products { float products[]; };
 layout(binding = 1) readonly buffer Bias { float bias[]; };
-#define FETCH(from, i) from[i]
+#define PRODUCTS(i) products[i]
+#define BIAS(i) bias[i]
+#define CHANNEL(value, j) value
 #else
+#define Value vec4
+const uint BLOCK = 4;
 layout(binding = 0) uniform samplerBuffer products;
 layout(binding = 1) uniform samplerBuffer bias;
-#define FETCH(from, i) texelFetch(from, int(i)).x
+#define PRODUCTS(i) texelFetch(products, int(i))
+#define BIAS(i) texelFetch(bias, int(i)).x
+#define CHANNEL(value, j) value[j]
 #endif
 layout(binding = 2) buffer Destination { float destination[]; };
+layout(binding = 2) buffer DestinationQuads { Value quads[]; };
+#include "winograd.glsl"
 
 layout(push_constant) uniform Push {
     uint tiles, image_tiles, row_tiles;
-    uint channels;  // of all groups
+    uint channels, groups;  // channels of one group
+    uint blocks;            // of its channels
     uint height, width;
     uint parts, step_part;  // DENSE: partial sums of the products
 } p;
@@ -37,20 +49,21 @@ layout(push_constant) uniform Push {
 void main() {
     const uint tile = gl_WorkGroupID.x * workgroup + gl_LocalInvocationID.x;
     if (tile >= p.tiles) return;
-    const uint channel = gl_WorkGroupID.y;
+    const uint group = gl_WorkGroupID.y / p.blocks;
+    const uint block = gl_WorkGroupID.y % p.blocks;
     const uint image = quotient(tile, p.image_tiles);
     const uint here = tile - image * p.image_tiles;
     const uint tile_y = quotient(here, p.row_tiles);
     const uint y0 = tile_y * TILE;
     const uint x0 = (here - tile_y * p.row_tiles) * TILE;
 
-    const uint step_point = p.channels * p.tiles;
-    uint from = channel * p.tiles + tile;
-    float half_way[POINTS][TILE];
+    const uint step_point = p.groups * p.blocks * p.tiles;
+    uint from = gl_WorkGroupID.y * p.tiles + tile;
+    Value half_way[POINTS][TILE];
     [[unroll]] for (uint r = 0; r < POINTS; ++r) {
-        float m[POINTS];
+        Value m[POINTS];
         [[unroll]] for (uint c = 0; c < POINTS; ++c) {
-            m[c] = FETCH(products, from);
+            m[c] = PRODUCTS(from);
 #ifdef DENSE
             for (uint i = 1; i < p.parts; ++i) m[c] += products[from + i * p.step_part];
 #endif
@@ -58,19 +71,37 @@ void main() {
         }
         from_points(m, half_way[r]);
     }
-    const float shift = with_bias ? FETCH(bias, channel) : 0.0;
-    const uint to = (image * p.channels + channel) * p.height * p.width + y0 * p.width + x0;
+    Value shift = Value(0.0);
+    if (with_bias)
+        [[unroll]] for (uint j = 0; j < BLOCK; ++j)
+            CHANNEL(shift, j) = BIAS(group * p.channels + min(block * BLOCK + j, p.channels - 1));
+    const uint plane = p.height * p.width;
+    const uint first = packed_destination ? (image * p.groups + group) * p.blocks + block
+                                          : (image * p.groups + group) * p.channels + block * BLOCK;
+    const uint to = first * plane + y0 * p.width + x0;
     [[unroll]] for (uint c = 0; c < TILE; ++c) {
-        float m[POINTS];
-        float y[TILE];
+        Value m[POINTS];
+        Value y[TILE];
         [[unroll]] for (uint r = 0; r < POINTS; ++r) m[r] = half_way[r][c];
         from_points(m, y);
         [[unroll]] for (uint r = 0; r < TILE; ++r) {
-            if (y0 + r < p.height && x0 + c < p.width) {
-                float value = y[r] + shift;
-                if (accumulate) value += destination[to + r * p.width + c];
-                if (relu) value = value < 0.0 ? 0.0 : value;  // a NaN stays
-                destination[to + r * p.width + c] = value;
+            if (y0 + r >= p.height || x0 + c >= p.width) continue;
+            const uint at = to + r * p.width + c;
+            Value value = y[r] + shift;
+            if (packed_destination) {
+                if (accumulate) value += quads[at];
+                if (relu)
+                    [[unroll]] for (uint j = 0; j < BLOCK; ++j)
+                        CHANNEL(value, j) = CHANNEL(value, j) < 0.0 ? 0.0 : CHANNEL(value, j);  // a NaN stays
+                quads[at] = value;
+                continue;
+            }
+            [[unroll]] for (uint j = 0; j < BLOCK; ++j) {
+                float one = CHANNEL(value, j);
+                if (block * BLOCK + j >= p.channels) continue;
+                if (accumulate) one += destination[at + j * plane];
+                if (relu) one = one < 0.0 ? 0.0 : one;  // a NaN stays
+                destination[at + j * plane] = one;
             }
         }
     }

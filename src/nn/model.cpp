@@ -50,6 +50,11 @@ void AlgorithmChoices::set(const std::string& task, const std::string& algorithm
     by_task_[task] = algorithm;
 }
 
+bool AlgorithmChoices::forced() const {
+    const std::lock_guard lock(mutex_);
+    return !forced_.empty();
+}
+
 void AlgorithmChoices::force(const std::string& algorithm) {
     const std::lock_guard lock(mutex_);
     forced_ = algorithm;

@@ -24,10 +24,11 @@ enum class Rule { deconv, guided, gradient };
 /// How local response normalisation is crossed on the way back under `deconv` and `guided`.
 enum class LrnReverse { identity, derivative };
 
-/// A tensor in device memory: float32 (switches: uint32), dense, row-major.
+/// A tensor in device memory: float32 (switches: uint32), row-major.
 struct Tensor {
     gpu::Slice slice;
     Shape shape;
+    Layout layout = Layout::dense;
 
     explicit operator bool() const { return static_cast<bool>(slice); }
 };
@@ -38,6 +39,7 @@ struct Signal {
     gpu::Slice slice;
     Shape shape;
     std::int64_t copies = 1;
+    Layout layout = Layout::dense;
 };
 
 struct ConvolutionTask;  // ops/convolution.h
@@ -155,6 +157,10 @@ struct GradientArguments {
     bool rectified = false;              // the output went through the operator's fused Activation::relu
 };
 
+/// In which layouts an operator takes its inputs and outputs, and the signals at them: all dense; all in the same
+/// layout, whichever; or each in either.
+enum class Layouts { dense, alike, any };
+
 class Operator {
   public:
     virtual ~Operator() = default;
@@ -169,6 +175,7 @@ class Operator {
     /// Channel c of input `i` and channel c + this of the output hang together, and with no other: on the way back,
     /// too, where one is zero, so is the other.
     virtual std::optional<std::int64_t> same_channels(std::size_t /*i*/) const { return std::nullopt; }
+    virtual Layouts layouts(const gpu::DeviceInfo& /*device*/) const { return Layouts::dense; }
     /// forward() can apply an Activation.
     virtual bool fuses_activation() const { return false; }
     virtual void forward(Emitter& emitter, const ForwardArguments& arguments) const = 0;

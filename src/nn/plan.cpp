@@ -43,6 +43,7 @@ class Plan::Builder {
     void build() {
         find_way_back();
         find_needed_nodes();
+        choose_layouts();
         map_forward();
         map_backward();
         place();
@@ -120,6 +121,38 @@ class Plan::Builder {
             }
         }
     }
+
+    /// Packed where all who make and read a tensor, or carry its signal, take it so, and nobody else looks at it.
+    void choose_layouts() {
+        const auto tensors = net_.tensors().size();
+        layouts_.assign(tensors, Layout::dense);
+        const gpu::DeviceInfo& device = model_.device().info();
+        // Signals that people look at are dense, and a forced algorithm may run dense tensors only.
+        if (options_.keep_signals || model_.choices().forced()) return;
+        for (std::size_t t = 0; t < tensors; ++t) {
+            const Network::TensorInfo& info = net_.tensors()[t];
+            const bool seen = info.producer < 0 || kept_.count(static_cast<int>(t)) > 0;
+            if (!seen && info.shape.size() == 4 && info.shape[1] % 4 == 0) layouts_[t] = Layout::packed;
+        }
+        for (bool changed = true; changed;) {
+            changed = false;
+            for (std::size_t i = 0; i < net_.nodes().size(); ++i) {
+                const Network::NodeInfo& n = net_.nodes()[i];
+                const Layouts layouts = n.op->layouts(device);
+                if (!needed_[i] || layouts == Layouts::any) continue;
+                std::vector<int> around = n.inputs;
+                around.insert(around.end(), n.outputs.begin(), n.outputs.end());
+                const auto is_dense = [&](int t) { return t >= 0 && layout(t) == Layout::dense; };
+                if (layouts == Layouts::alike && std::none_of(around.begin(), around.end(), is_dense)) continue;
+                for (const int t : around) {
+                    if (t < 0 || is_dense(t)) continue;
+                    layouts_[static_cast<std::size_t>(t)] = Layout::dense;
+                    changed = true;
+                }
+            }
+        }
+    }
+    Layout layout(int t) const { return layouts_[static_cast<std::size_t>(t)]; }
 
     int new_storage(std::uint64_t bytes) {
         storages_.push_back({bytes});
@@ -313,13 +346,13 @@ class Plan::Builder {
 
     Tensor forward_tensor(int t) const {
         if (t < 0) return {};
-        return {plan_.forward_[static_cast<std::size_t>(t)], tensor(t).shape};
+        return {plan_.forward_[static_cast<std::size_t>(t)], tensor(t).shape, layout(t)};
     }
     Signal signal(int t) const {
         const Place& place = signal_[static_cast<std::size_t>(t)];
         const std::uint64_t bytes = bytes_of(tensor(t).shape) * static_cast<std::uint64_t>(options_.copies);
         return {storages_[static_cast<std::size_t>(place.storage)].slice.part(place.offset, bytes), tensor(t).shape,
-                options_.copies};
+                options_.copies, layout(t)};
     }
 
     std::vector<Tensor> forward_tensors(const std::vector<int>& tensors) const {
@@ -435,10 +468,11 @@ class Plan::Builder {
     Model& model_;
     const Network& net_;
     const PlanOptions& options_;
-    std::vector<bool> on_way_;   // by node
-    std::vector<bool> carries_;  // by tensor: a signal arrives
-    std::vector<bool> needed_;   // by node
-    std::set<int> kept_;         // tensors that are there afterwards
+    std::vector<bool> on_way_;     // by node
+    std::vector<bool> carries_;    // by tensor: a signal arrives
+    std::vector<bool> needed_;     // by node
+    std::set<int> kept_;           // tensors that are there afterwards
+    std::vector<Layout> layouts_;  // by tensor, and its signal's
     std::vector<Storage> storages_;
     std::vector<Place> forward_, signal_;  // by tensor
 };

@@ -13,6 +13,11 @@ namespace deconv::nn {
 using Shape = std::vector<std::int64_t>;
 
 std::int64_t elements(const Shape& shape);
+
+/// How a tensor lies in device memory.  `packed`: [image][channel / 4][row][column][4], only of (N, C, H, W) with C a
+/// multiple of four, so that it has the same size, and so has any run of four channels; what goes element by element
+/// needs not know.
+enum class Layout : std::uint8_t { dense, packed };
 /// "1x3x224x224"; "scalar" for no dimensions.
 std::string to_string(const Shape& shape);
 

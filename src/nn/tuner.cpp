@@ -144,7 +144,7 @@ std::map<std::string, double> Tuner::measure(const ConvolutionTask& task) {
     trial_task.rectifier.reset();
     std::vector<Trial> trials;
     for (const ConvolutionAlgorithm* algorithm : convolution_algorithms()) {
-        if (!algorithm->supports(trial_task, device_.info()) || !algorithm->may_win(trial_task, device_.info()))
+        if (!can_run(*algorithm, trial_task, device_.info()) || !algorithm->may_win(trial_task, device_.info()))
             continue;
         Trial trial;
         trial.algorithm = algorithm;

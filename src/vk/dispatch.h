@@ -19,9 +19,9 @@
 namespace deconv::gpu {
 
 /// A uniform texel buffer in place of a storage buffer, and what one texel is.
-enum class Texels : std::uint8_t { none, r32f, rgba32f, r32ui };
+enum class Texels : std::uint8_t { none, r32f, rgba32f, r32ui, rgba32ui };
 inline std::uint64_t texel_bytes(Texels texels) {
-    return texels == Texels::rgba32f ? 16 : 4;
+    return texels == Texels::rgba32f || texels == Texels::rgba32ui ? 16 : 4;
 }
 
 /// A storage buffer binding and what the shader does with it.  Hazards between dispatches follow from this.

@@ -10,6 +10,21 @@
 namespace deconv::gpu {
 namespace {
 
+vk::Format format_of(Texels texels) {
+    switch (texels) {
+        case Texels::rgba32f:
+            return vk::Format::eR32G32B32A32Sfloat;
+        case Texels::r32ui:
+            return vk::Format::eR32Uint;
+        case Texels::rgba32ui:
+            return vk::Format::eR32G32B32A32Uint;
+        case Texels::none:
+        case Texels::r32f:
+            break;
+    }
+    return vk::Format::eR32Sfloat;
+}
+
 constexpr auto compute_stage = vk::PipelineStageFlagBits::eComputeShader | vk::PipelineStageFlagBits::eTransfer;
 constexpr auto shader_read = vk::AccessFlagBits::eShaderRead | vk::AccessFlagBits::eTransferRead;
 constexpr auto shader_write = vk::AccessFlagBits::eShaderWrite | vk::AccessFlagBits::eTransferWrite;
@@ -133,9 +148,7 @@ Recording::Recording(const Device& device, Pipelines& pipelines, std::vector<Ste
         for (std::uint32_t i = 0; i < dispatch.bindings.size(); ++i) {
             const Slice& slice = dispatch.bindings[i].slice;
             if (const Texels texels = dispatch.bindings[i].texels; texels != Texels::none) {
-                const vk::Format format = texels == Texels::rgba32f ? vk::Format::eR32G32B32A32Sfloat
-                                          : texels == Texels::r32ui ? vk::Format::eR32Uint
-                                                                    : vk::Format::eR32Sfloat;
+                const vk::Format format = format_of(texels);
                 const std::uint64_t most = texel_bytes(texels) * device.limits().texel_elements;
                 views_.push_back(device.handle().createBufferViewUnique(
                     {{}, slice.buffer, format, slice.offset, std::min(texel_view_bytes(slice), most)}));

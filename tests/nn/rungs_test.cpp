@@ -71,7 +71,9 @@ class EngineRungs : public ::testing::Test {
         };
         const std::vector<float> plain = run(false);
         EXPECT_TRUE(runner.current().rungs().empty());
-        EXPECT_EQ(run(true), plain) << "another R0 where signals are kept";
+        // Signals that are kept are dense, others may be packed, and sums go another way.
+        const std::vector<float> kept = run(true);
+        EXPECT_LE(relative_error(kept, std::vector<double>(plain.begin(), plain.end())), 1e-5);
 
         Names names;
         for (const nn::Rung& rung : runner.current().rungs()) names.push_back(name_of_tensor(runner, rung.tensor));

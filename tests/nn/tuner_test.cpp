@@ -28,6 +28,10 @@ class EngineTuner : public ::testing::Test {
     ~EngineTuner() override { std::filesystem::remove_all(folder_); }
 
     Runner& runner() { return comparison_->runner(); }
+    /// What is looked at is dense, on all devices, and then every algorithm may run.
+    void plan(const std::string& target) {
+        runner().plan(target, nn::Rule::deconv, nn::LrnReverse::identity, 1, {"z", "u"});
+    }
     std::filesystem::path file() const { return folder_ / ("tuning-" + engine().device.info().key + ".json"); }
 
     static constexpr const char* forward = "forward 8x20x20 3x3 s1x1 p1x1 d1x1 g1 to 24x20x20 n1";
@@ -40,7 +44,7 @@ class EngineTuner : public ::testing::Test {
 };
 
 TEST_F(EngineTuner, MeasuresEveryAlgorithmAndRemembersAcrossPrograms) {
-    runner().plan("y");
+    plan("y");
     nn::Tuner tuner(engine().device, engine().pipelines, folder_);
     EXPECT_TRUE(tuner.measured(forward).empty());
     tuner.tune(runner().model(), runner().current());
@@ -68,14 +72,14 @@ TEST_F(EngineTuner, MeasuresEveryAlgorithmAndRemembersAcrossPrograms) {
 
 TEST_F(EngineTuner, SaysWhetherANewPlanWouldDiffer) {
     runner().model().choices().set(forward, "no such algorithm");
-    runner().plan("");
+    plan("");
     nn::Tuner tuner(engine().device, engine().pipelines, {});
     EXPECT_TRUE(tuner.tune(runner().model(), runner().current()));
     EXPECT_FALSE(tuner.tune(runner().model(), runner().current()));
 }
 
 TEST_F(EngineTuner, LeavesWhenAsked) {
-    runner().plan("y");
+    plan("y");
     nn::Tuner tuner(engine().device, engine().pipelines, folder_);
     int asked = 0;
     EXPECT_FALSE(tuner.tune(runner().model(), runner().current(), [&] {

@@ -113,6 +113,10 @@ class BinaryOperator : public Operator {
         return function_ == Function::div ? "a divisor carries no signal back" : "a slope carries no signal back";
     }
 
+    Layouts layouts(const gpu::DeviceInfo& /*device*/) const override {
+        const bool alike = shapes_[0] == shapes_[1] && !constants_[0] && !constants_[1];
+        return alike ? Layouts::alike : Layouts::dense;
+    }
     Needs needs(std::size_t input, Rule /*rule*/, LrnReverse /*lrn*/) const override {
         Needs needs;
         const std::size_t other = 1 - input;
@@ -172,6 +176,13 @@ class SumOperator : public Operator {
     void reverse(Emitter& emitter, const ReverseArguments& arguments) const override {
         emit_binary_reverse(emitter, Function::add, arguments, outputs_[0], shapes_[arguments.input],
                             {{}, shapes_[arguments.input]}, {}, name_);
+    }
+
+    Layouts layouts(const gpu::DeviceInfo& /*device*/) const override {
+        for (std::size_t i = 0; i < shapes_.size(); ++i) {
+            if (shapes_[i] != outputs_[0] || constants_[i]) return Layouts::dense;
+        }
+        return Layouts::alike;
     }
 
   private:

@@ -19,7 +19,7 @@ class ConvOperator : public Operator {
     }
 
     void forward(Emitter& emitter, const ForwardArguments& arguments) const override {
-        ConvolutionTask task = task_of(forward_, arguments.inputs[0].slice, arguments.outputs[0].slice);
+        ConvolutionTask task = task_of(forward_, arguments.inputs[0], arguments.outputs[0]);
         task.images = arguments.inputs[0].shape[0];
         task.bias = bias_ ? &*bias_ : nullptr;
         task.activation = arguments.activation;
@@ -28,11 +28,14 @@ class ConvOperator : public Operator {
         emit_convolution(emitter, task);
     }
     bool fuses_activation() const override { return true; }
+    Layouts layouts(const gpu::DeviceInfo& device) const override {
+        return takes_packed(convolution_, device) ? Layouts::any : Layouts::dense;
+    }
 
     // The exact adjoint: the same weights, no bias.
     void reverse(Emitter& emitter, const ReverseArguments& arguments) const override {
         const Direction back = forward_ == Direction::forward ? Direction::reverse : Direction::forward;
-        ConvolutionTask task = task_of(back, arguments.output.slice, arguments.result.slice);
+        ConvolutionTask task = task_of(back, arguments.output, arguments.result);
         task.images = arguments.output.copies * arguments.output.shape[0];
         task.accumulate = arguments.accumulate;
         task.rectifier = arguments.rectifier;
@@ -78,13 +81,17 @@ class ConvOperator : public Operator {
     std::int64_t parameters() const override { return elements(weights_.shape) + (bias_ ? elements(bias_->shape) : 0); }
 
   private:
-    ConvolutionTask task_of(Direction direction, const gpu::Slice& source, const gpu::Slice& destination) const {
+    /// From and to tensors or signals.
+    template <typename T>
+    ConvolutionTask task_of(Direction direction, const T& source, const T& destination) const {
         ConvolutionTask task;
         task.convolution = convolution_;
         task.direction = direction;
         task.weights = &weights_;
-        task.source = source;
-        task.destination = destination;
+        task.source = source.slice;
+        task.destination = destination.slice;
+        task.source_layout = source.layout;
+        task.destination_layout = destination.layout;
         return task;
     }
 

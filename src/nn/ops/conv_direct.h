@@ -10,7 +10,7 @@ class DirectConvolution : public ConvolutionAlgorithm {
     std::string_view name() const override { return "direct"; }
     bool supports(const ConvolutionTask& /*task*/, const gpu::DeviceInfo& /*device*/) const override { return true; }
     bool runs_chosen() const override { return true; }
-    bool fuses_rectifier(const Rectifier& rectifier) const override { return rectifier.rule == Rule::deconv; }
+    bool fuses_rectifier(const ConvolutionTask& task) const override { return task.rectifier->rule == Rule::deconv; }
     void emit(Emitter& emitter, const ConvolutionTask& task) const override;
 };
 

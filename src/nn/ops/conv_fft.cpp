@@ -39,7 +39,7 @@ struct Tiles {
     std::int64_t size = 2, valid = 1, count = 1;
 };
 
-struct Layout {
+struct Tiling {
     Axis y, x;
     Tiles tiles_y, tiles_x;
     std::int64_t source_channels = 1, destination_channels = 1;  // of one group
@@ -56,13 +56,13 @@ struct Layout {
 };
 
 /// What one image is taken to last, in nanoseconds on two cores; only ratios count.
-double cost(const Layout& layout, std::int64_t groups) {
-    const auto planes = static_cast<double>(layout.tiles() * groups);
-    const auto pixels = static_cast<double>(layout.tiles_y.size * layout.tiles_x.size);
-    const auto products = static_cast<double>(layout.destination_channels * layout.source_channels) *
-                          static_cast<double>(layout.frequencies());
+double cost(const Tiling& tiling, std::int64_t groups) {
+    const auto planes = static_cast<double>(tiling.tiles() * groups);
+    const auto pixels = static_cast<double>(tiling.tiles_y.size * tiling.tiles_x.size);
+    const auto products = static_cast<double>(tiling.destination_channels * tiling.source_channels) *
+                          static_cast<double>(tiling.frequencies());
     // As measured on lavapipe: transforms and what packs for them, products in registers, weights read once.
-    return planes * static_cast<double>(layout.source_channels + layout.destination_channels) * pixels * 15.0 +
+    return planes * static_cast<double>(tiling.source_channels + tiling.destination_channels) * pixels * 15.0 +
            planes * products * 0.35 + static_cast<double>(groups) * products * 1.5;
 }
 
@@ -81,26 +81,26 @@ std::vector<Tiles> tilings_of(const Axis& axis) {
 
 /// The tiles that promise the least time, among those whose weights fit; none where nothing fits.  The same for any
 /// number of images and on any device, so that slices of images are laid out alike.
-std::optional<Layout> layout_of(const ConvolutionTask& task) {
+std::optional<Tiling> tiling_of(const ConvolutionTask& task) {
     const Convolution& c = task.convolution;
     const bool forward = task.direction == Direction::forward;
-    Layout layout;
-    layout.y = axis_of(task.direction, c.in_height, c.out_height, c.kernel_y, c.dilation_y, c.pad_y);
-    layout.x = axis_of(task.direction, c.in_width, c.out_width, c.kernel_x, c.dilation_x, c.pad_x);
-    layout.source_channels = forward ? c.in_channels : c.out_channels;
-    layout.destination_channels = forward ? c.out_channels : c.in_channels;
-    layout.lanes = 64;
-    std::optional<Layout> best;
+    Tiling tiling;
+    tiling.y = axis_of(task.direction, c.in_height, c.out_height, c.kernel_y, c.dilation_y, c.pad_y);
+    tiling.x = axis_of(task.direction, c.in_width, c.out_width, c.kernel_x, c.dilation_x, c.pad_x);
+    tiling.source_channels = forward ? c.in_channels : c.out_channels;
+    tiling.destination_channels = forward ? c.out_channels : c.in_channels;
+    tiling.lanes = 64;
+    std::optional<Tiling> best;
     double least = 0;
-    const std::vector<Tiles> across = tilings_of(layout.x);
-    for (const Tiles& y : tilings_of(layout.y)) {
+    const std::vector<Tiles> across = tilings_of(tiling.x);
+    for (const Tiles& y : tilings_of(tiling.y)) {
         for (const Tiles& x : across) {
-            layout.tiles_y = y;
-            layout.tiles_x = x;
-            if (c.groups * layout.weight_bytes() > most_weight_bytes) continue;
-            const double costs = cost(layout, c.groups);
+            tiling.tiles_y = y;
+            tiling.tiles_x = x;
+            if (c.groups * tiling.weight_bytes() > most_weight_bytes) continue;
+            const double costs = cost(tiling, c.groups);
             if (best && costs >= least) continue;
-            best = layout;
+            best = tiling;
             least = costs;
         }
     }
@@ -118,10 +118,10 @@ std::int64_t lanes_of(const gpu::DeviceInfo& device) {
 struct Scratch {
     std::uint64_t source = 0, destination = 0;  // bytes
 
-    Scratch(const Layout& layout, std::int64_t groups, std::int64_t images) {
-        const auto planes = static_cast<std::uint64_t>(images * layout.tiles() * groups * layout.plane_bytes());
-        source = planes * static_cast<std::uint64_t>(layout.source_channels);
-        destination = planes * static_cast<std::uint64_t>(layout.destination_channels);
+    Scratch(const Tiling& tiling, std::int64_t groups, std::int64_t images) {
+        const auto planes = static_cast<std::uint64_t>(images * tiling.tiles() * groups * tiling.plane_bytes());
+        source = planes * static_cast<std::uint64_t>(tiling.source_channels);
+        destination = planes * static_cast<std::uint64_t>(tiling.destination_channels);
     }
     std::uint64_t destination_at() const { return gpu::align_up(source, 256); }  // the largest alignment there is
     std::uint64_t bytes() const { return destination_at() + gpu::align_up(destination, 256); }
@@ -145,17 +145,17 @@ struct Waves {
 /// C[g, o, i, v, u] = Σ_{k, l} w'[o, i, k, l] exp(2πi (v k dy / height + u l dx / width)) / (height · width): the
 /// conjugate transform of the correlation's kernel w', and what VkFFT's inverse leaves out; in fft_product.comp's
 /// layout.  Computed in float64, axis by axis.
-std::vector<float> transform_weights(const ConvolutionTask& task, const Layout& layout) {
+std::vector<float> transform_weights(const ConvolutionTask& task, const Tiling& tiling) {
     const Convolution& c = task.convolution;
     const bool forward = task.direction == Direction::forward;
-    const std::int64_t height = layout.tiles_y.size;
-    const std::int64_t half = layout.tiles_x.size / 2 + 1;
+    const std::int64_t height = tiling.tiles_y.size;
+    const std::int64_t half = tiling.tiles_x.size / 2 + 1;
     const std::int64_t taps_y = c.kernel_y;
     const std::int64_t taps_x = c.kernel_x;
-    const Waves waves_y(layout.y, height, height);
-    const Waves waves_x(layout.x, layout.tiles_x.size, half);
-    const double scale = 1.0 / static_cast<double>(height * layout.tiles_x.size);
-    std::vector<float> packed(static_cast<std::size_t>(c.groups * layout.weight_bytes() / 4), 0.0F);
+    const Waves waves_y(tiling.y, height, height);
+    const Waves waves_x(tiling.x, tiling.tiles_x.size, half);
+    const double scale = 1.0 / static_cast<double>(height * tiling.tiles_x.size);
+    std::vector<float> packed(static_cast<std::size_t>(c.groups * tiling.weight_bytes() / 4), 0.0F);
     std::vector<double> real(static_cast<std::size_t>(taps_y * half));
     std::vector<double> imaginary(real.size());
     std::vector<double> row(static_cast<std::size_t>(2 * half));
@@ -193,7 +193,7 @@ std::vector<float> transform_weights(const ConvolutionTask& task, const Layout& 
                 const std::int64_t pair = f / 2;
                 float* at =
                     to +
-                    (pair / layout.lanes * layout.source_channels * block * layout.lanes + pair % layout.lanes) * 4 +
+                    (pair / tiling.lanes * tiling.source_channels * block * tiling.lanes + pair % tiling.lanes) * 4 +
                     f % 2 * 2;
                 at[0] = static_cast<float>(row[static_cast<std::size_t>(u)]);
                 at[1] = static_cast<float>(row[static_cast<std::size_t>(half + u)]);
@@ -201,13 +201,13 @@ std::vector<float> transform_weights(const ConvolutionTask& task, const Layout& 
         }
     };
     for (std::int64_t g = 0; g < c.groups; ++g) {
-        for (std::int64_t d = 0; d < layout.destination_channels; ++d) {
-            for (std::int64_t s = 0; s < layout.source_channels; ++s) {
+        for (std::int64_t d = 0; d < tiling.destination_channels; ++d) {
+            for (std::int64_t s = 0; s < tiling.source_channels; ++s) {
                 const std::int64_t o = g * c.out_channels + (forward ? d : s);
                 const std::int64_t from = (o * c.in_channels + (forward ? s : d)) * taps_y * taps_x;
-                const std::int64_t first_run = (g * layout.blocks() + d / block) * layout.runs();
+                const std::int64_t first_run = (g * tiling.blocks() + d / block) * tiling.runs();
                 const std::int64_t to =
-                    ((first_run * layout.source_channels + s) * block + d % block) * layout.lanes * 4;
+                    ((first_run * tiling.source_channels + s) * block + d % block) * tiling.lanes * 4;
                 transform(task.weights->floats->data() + from, packed.data() + to);
             }
         }
@@ -215,12 +215,12 @@ std::vector<float> transform_weights(const ConvolutionTask& task, const Layout& 
     return packed;
 }
 
-void emit_transforms(Emitter& emitter, const Layout& layout, std::int64_t planes, bool inverse, const gpu::Slice& data,
+void emit_transforms(Emitter& emitter, const Tiling& tiling, std::int64_t planes, bool inverse, const gpu::Slice& data,
                      const std::string& label) {
     gpu::Dispatch dispatch;
-    dispatch.fft = gpu::FftShape{u(layout.tiles_x.size), u(layout.tiles_y.size), u(planes), inverse};
+    dispatch.fft = gpu::FftShape{u(tiling.tiles_x.size), u(tiling.tiles_y.size), u(planes), inverse};
     dispatch.bindings = {gpu::in_out(data)};
-    const auto pixels = static_cast<double>(layout.tiles_y.size * layout.tiles_x.size);
+    const auto pixels = static_cast<double>(tiling.tiles_y.size * tiling.tiles_x.size);
     // Half of what a complex transform of that length takes; read and written once for each axis.
     dispatch.flops = static_cast<double>(planes) * 2.5 * pixels * std::log2(pixels);
     dispatch.bytes = 4 * static_cast<double>(data.bytes);
@@ -228,7 +228,7 @@ void emit_transforms(Emitter& emitter, const Layout& layout, std::int64_t planes
     emitter.emit(std::move(dispatch));
 }
 
-void emit_pack(Emitter& emitter, const ConvolutionTask& task, const Layout& layout, const gpu::Slice& to) {
+void emit_pack(Emitter& emitter, const ConvolutionTask& task, const Tiling& tiling, const gpu::Slice& to) {
     struct Push {
         std::uint32_t channels, height, width, pairs, row_pairs, rows, tiles, row_tiles;
         std::int32_t step_y, step_x, first_y, first_x;
@@ -242,26 +242,26 @@ void emit_pack(Emitter& emitter, const ConvolutionTask& task, const Layout& layo
     const gpu::DeviceInfo& device = emitter.device();
     const bool texels = gpu::prefers_texels(device, {task.source, forward});
     const std::uint32_t workgroup = workgroup_size(device);
-    const std::int64_t row_pairs = layout.tiles_x.size / 2;
-    const std::int64_t pairs = layout.tiles_y.size * row_pairs;
+    const std::int64_t row_pairs = tiling.tiles_x.size / 2;
+    const std::int64_t pairs = tiling.tiles_y.size * row_pairs;
     gpu::Dispatch dispatch;
     dispatch.shader = texels ? "nn/fft_pack.texels" : "nn/fft_pack.buffer";
     dispatch.constants = {workgroup, rule};
     dispatch.bindings = {texels ? gpu::in_texels(task.source) : gpu::in(task.source), gpu::out(to),
                          texels ? gpu::in_texels(forward) : gpu::in(forward)};
-    const std::int64_t channels = task.convolution.groups * layout.source_channels;
-    dispatch.set_push(Push{u(channels), u(layout.y.source), u(layout.x.source), u(pairs), u(row_pairs),
-                           u(layout.tiles_y.size), u(layout.tiles()), u(layout.tiles_x.count), i(layout.tiles_y.valid),
-                           i(layout.tiles_x.valid), i(layout.y.first), i(layout.x.first),
+    const std::int64_t channels = task.convolution.groups * tiling.source_channels;
+    dispatch.set_push(Push{u(channels), u(tiling.y.source), u(tiling.x.source), u(pairs), u(row_pairs),
+                           u(tiling.tiles_y.size), u(tiling.tiles()), u(tiling.tiles_x.count), i(tiling.tiles_y.valid),
+                           i(tiling.tiles_x.valid), i(tiling.y.first), i(tiling.x.first),
                            u(items > 0 ? task.first_element() % items : 0), u(items)});
     dispatch.groups = {gpu::divide_up(static_cast<std::uint64_t>(pairs), workgroup), u(channels),
-                       u(task.images * layout.tiles())};
+                       u(task.images * tiling.tiles())};
     dispatch.bytes = static_cast<double>(task.source.bytes + to.bytes);
     dispatch.label = task.label + " pack";
     emitter.emit(std::move(dispatch));
 }
 
-void emit_product(Emitter& emitter, const ConvolutionTask& task, const Layout& layout, const gpu::Slice& source,
+void emit_product(Emitter& emitter, const ConvolutionTask& task, const Tiling& tiling, const gpu::Slice& source,
                   const gpu::Slice& destination) {
     struct Push {
         std::uint32_t columns, groups, pairs, runs, source_channels, destination_channels, blocks;
@@ -269,44 +269,44 @@ void emit_product(Emitter& emitter, const ConvolutionTask& task, const Layout& l
     const Convolution& c = task.convolution;
     const std::string name = std::string("fft ") + (task.direction == Direction::forward ? "forward " : "reverse ") +
                              std::to_string(c.groups) + " " + std::to_string(c.dilation_y) + "x" +
-                             std::to_string(c.dilation_x) + " " + std::to_string(layout.tiles_y.size) + "x" +
-                             std::to_string(layout.tiles_x.size) + " " + std::to_string(layout.lanes);
-    const gpu::Slice weights = emitter.constant(*task.weights, name, [&] { return transform_weights(task, layout); });
+                             std::to_string(c.dilation_x) + " " + std::to_string(tiling.tiles_y.size) + "x" +
+                             std::to_string(tiling.tiles_x.size) + " " + std::to_string(tiling.lanes);
+    const gpu::Slice weights = emitter.constant(*task.weights, name, [&] { return transform_weights(task, tiling); });
     const gpu::Limits& limits = emitter.device().limits;
     const auto fits = [&](const gpu::Slice& slice) { return slice.bytes <= std::uint64_t{16} * limits.texel_elements; };
     const bool texels = reads_texels(emitter.device()) && fits(source) && fits(weights);
-    const std::int64_t columns = task.images * layout.tiles();
+    const std::int64_t columns = task.images * tiling.tiles();
     const std::size_t variant = columns <= 1 ? 0 : columns <= 2 ? 1 : 2;
     static constexpr std::array<std::array<const char*, 3>, 2> shaders = {
         {{"nn/fft_product.4x1.buffer", "nn/fft_product.4x2.buffer", "nn/fft_product.4x4.buffer"},
          {"nn/fft_product.4x1.texels", "nn/fft_product.4x2.texels", "nn/fft_product.4x4.texels"}}};
     gpu::Dispatch dispatch;
     dispatch.shader = shaders.at(texels ? 1 : 0).at(variant);
-    dispatch.constants = {u(layout.lanes)};
+    dispatch.constants = {u(tiling.lanes)};
     const auto read = [&](const gpu::Slice& slice) {
         return texels ? gpu::in_texels(slice, gpu::Texels::rgba32f) : gpu::in(slice);
     };
     dispatch.bindings = {read(source), read(weights), gpu::out(destination)};
-    dispatch.set_push(Push{u(columns), u(c.groups), u(layout.pairs()), u(layout.runs()), u(layout.source_channels),
-                           u(layout.destination_channels), u(layout.blocks())});
+    dispatch.set_push(Push{u(columns), u(c.groups), u(tiling.pairs()), u(tiling.runs()), u(tiling.source_channels),
+                           u(tiling.destination_channels), u(tiling.blocks())});
     dispatch.groups = {gpu::divide_up(static_cast<std::uint64_t>(columns), std::uint64_t{1} << variant),
-                       u(layout.runs()), u(c.groups * layout.blocks())};
-    dispatch.flops = 8.0 * static_cast<double>(columns * c.groups * layout.source_channels) *
-                     static_cast<double>(layout.destination_channels * layout.frequencies());
+                       u(tiling.runs()), u(c.groups * tiling.blocks())};
+    dispatch.flops = 8.0 * static_cast<double>(columns * c.groups * tiling.source_channels) *
+                     static_cast<double>(tiling.destination_channels * tiling.frequencies());
     dispatch.bytes = static_cast<double>(source.bytes + weights.bytes + destination.bytes);
     dispatch.label = task.label;
     emitter.emit(std::move(dispatch));
 }
 
-void emit_unpack(Emitter& emitter, const ConvolutionTask& task, const Layout& layout, const gpu::Slice& from) {
+void emit_unpack(Emitter& emitter, const ConvolutionTask& task, const Tiling& tiling, const gpu::Slice& from) {
     struct Push {
         std::uint32_t channels, places, width, rows, row, tiles, row_tiles, step_y, step_x;
     };
     const gpu::DeviceInfo& device = emitter.device();
     const bool texels = gpu::prefers_texels(device, {from});
     const std::uint32_t workgroup = workgroup_size(device);
-    const std::int64_t channels = task.convolution.groups * layout.destination_channels;
-    const std::int64_t places = layout.y.destination * layout.x.destination;
+    const std::int64_t channels = task.convolution.groups * tiling.destination_channels;
+    const std::int64_t places = tiling.y.destination * tiling.x.destination;
     gpu::Dispatch dispatch;
     dispatch.shader = texels ? "nn/fft_unpack.texels" : "nn/fft_unpack.buffer";
     dispatch.constants = {workgroup, task.bias != nullptr ? 1U : 0U, task.accumulate ? 1U : 0U,
@@ -314,9 +314,9 @@ void emit_unpack(Emitter& emitter, const ConvolutionTask& task, const Layout& la
     dispatch.bindings = {texels ? gpu::in_texels(from) : gpu::in(from),
                          gpu::in(task.bias != nullptr ? emitter.constant(*task.bias) : emitter.unused()),
                          task.accumulate ? gpu::in_out(task.destination) : gpu::out(task.destination)};
-    dispatch.set_push(Push{u(channels), u(places), u(layout.x.destination), u(layout.tiles_y.size),
-                           u(layout.tiles_x.size + 2), u(layout.tiles()), u(layout.tiles_x.count),
-                           u(layout.tiles_y.valid), u(layout.tiles_x.valid)});
+    dispatch.set_push(Push{u(channels), u(places), u(tiling.x.destination), u(tiling.tiles_y.size),
+                           u(tiling.tiles_x.size + 2), u(tiling.tiles()), u(tiling.tiles_x.count),
+                           u(tiling.tiles_y.valid), u(tiling.tiles_x.valid)});
     dispatch.groups = {gpu::divide_up(static_cast<std::uint64_t>(places), workgroup), u(channels), u(task.images)};
     dispatch.bytes = static_cast<double>(from.bytes + task.destination.bytes);
     dispatch.label = task.label + " unpack";
@@ -328,16 +328,16 @@ void emit_unpack(Emitter& emitter, const ConvolutionTask& task, const Layout& la
 bool FftConvolution::supports(const ConvolutionTask& task, const gpu::DeviceInfo& device) const {
     const Convolution& c = task.convolution;
     if (!gpu::has_fft() || c.stride_y != 1 || c.stride_x != 1) return false;
-    const std::optional<Layout> layout = layout_of(task);
-    if (!layout) return false;
+    const std::optional<Tiling> tiling = tiling_of(task);
+    if (!tiling) return false;
     // VkFFT binds a transform's memory from the beginning of the scratch buffer on.
-    const std::uint64_t scratch = Scratch(*layout, c.groups, 1).bytes();
-    const auto weights = static_cast<std::uint64_t>(c.groups * layout->weight_bytes());
+    const std::uint64_t scratch = Scratch(*tiling, c.groups, 1).bytes();
+    const auto weights = static_cast<std::uint64_t>(c.groups * tiling->weight_bytes());
     const std::int64_t most_groups = device.limits.workgroup_count[1];
-    const std::int64_t columns = task.images * layout->tiles();
+    const std::int64_t columns = task.images * tiling->tiles();
     return scratch <= device.limits.storage_range &&
            weights <= std::min(device.limits.storage_range, device.limits.allocation) &&
-           columns * c.groups * std::max(c.in_channels, c.out_channels) <= most_groups && layout->runs() <= most_groups;
+           columns * c.groups * std::max(c.in_channels, c.out_channels) <= most_groups && tiling->runs() <= most_groups;
 }
 
 bool FftConvolution::suits(const ConvolutionTask& /*task*/, const gpu::DeviceInfo& /*device*/) const {
@@ -345,28 +345,28 @@ bool FftConvolution::suits(const ConvolutionTask& /*task*/, const gpu::DeviceInf
 }
 
 std::int64_t FftConvolution::scratch_bytes(const ConvolutionTask& task) const {
-    const std::optional<Layout> layout = layout_of(task);
-    return layout ? static_cast<std::int64_t>(Scratch(*layout, task.convolution.groups, 1).bytes()) : 0;
+    const std::optional<Tiling> tiling = tiling_of(task);
+    return tiling ? static_cast<std::int64_t>(Scratch(*tiling, task.convolution.groups, 1).bytes()) : 0;
 }
 
 void FftConvolution::emit(Emitter& emitter, const ConvolutionTask& task) const {
     const Convolution& c = task.convolution;
     const gpu::DeviceInfo& device = emitter.device();
-    Layout layout = layout_of(task).value();
-    layout.lanes = lanes_of(device);
-    const std::int64_t columns = task.images * layout.tiles();
-    const std::int64_t sources = c.groups * layout.source_channels;
-    const std::int64_t destinations = c.groups * layout.destination_channels;
-    const Scratch sizes(layout, c.groups, task.images);
+    Tiling tiling = tiling_of(task).value();
+    tiling.lanes = lanes_of(device);
+    const std::int64_t columns = task.images * tiling.tiles();
+    const std::int64_t sources = c.groups * tiling.source_channels;
+    const std::int64_t destinations = c.groups * tiling.destination_channels;
+    const Scratch sizes(tiling, c.groups, task.images);
     const gpu::Slice scratch = emitter.scratch(sizes.bytes());
     const gpu::Slice source = scratch.part(0, sizes.source);
     const gpu::Slice destination = scratch.part(sizes.destination_at(), sizes.destination);
 
-    emit_pack(emitter, task, layout, source);
-    emit_transforms(emitter, layout, columns * sources, false, source, task.label + " transform");
-    emit_product(emitter, task, layout, source, destination);
-    emit_transforms(emitter, layout, columns * destinations, true, destination, task.label + " inverse transform");
-    emit_unpack(emitter, task, layout, destination);
+    emit_pack(emitter, task, tiling, source);
+    emit_transforms(emitter, tiling, columns * sources, false, source, task.label + " transform");
+    emit_product(emitter, task, tiling, source, destination);
+    emit_transforms(emitter, tiling, columns * destinations, true, destination, task.label + " inverse transform");
+    emit_unpack(emitter, task, tiling, destination);
 }
 
 }  // namespace deconv::nn

@@ -20,7 +20,7 @@ class FftConvolution : public ConvolutionAlgorithm {
         return device.type == gpu::DeviceType::cpu || std::max(c.kernel_y, c.kernel_x) >= 5;
     }
     bool suits(const ConvolutionTask& task, const gpu::DeviceInfo& device) const override;
-    bool fuses_rectifier(const Rectifier& /*rectifier*/) const override { return true; }
+    bool fuses_rectifier(const ConvolutionTask& /*task*/) const override { return true; }
     std::int64_t scratch_bytes(const ConvolutionTask& task) const override;
     void emit(Emitter& emitter, const ConvolutionTask& task) const override;
 };

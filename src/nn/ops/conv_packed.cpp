@@ -8,23 +8,24 @@
 namespace deconv::nn {
 namespace {
 
-struct Layout {
+/// What the taps need of the source.
+struct Source {
     std::vector<Taps> y, x;
-    Packed source;
-    std::int64_t height = 1, width = 1;  // of the dense source
+    Packed packed;                       // with a border for all of them
+    std::int64_t height = 1, width = 1;  // without
 };
 
-Layout layout_of(const ConvolutionTask& task) {
+Source source_of(const ConvolutionTask& task) {
     const Convolution& c = task.convolution;
     const bool forward = task.direction == Direction::forward;
-    Layout layout;
-    layout.y = phases_y(c, task.direction);
-    layout.x = phases_x(c, task.direction);
-    layout.height = forward ? c.in_height : c.out_height;
-    layout.width = forward ? c.in_width : c.out_width;
-    layout.source.images = task.images;
-    layout.source.groups = c.groups;
-    layout.source.channels = forward ? c.in_channels : c.out_channels;
+    Source source;
+    source.y = phases_y(c, task.direction);
+    source.x = phases_x(c, task.direction);
+    source.height = forward ? c.in_height : c.out_height;
+    source.width = forward ? c.in_width : c.out_width;
+    source.packed.images = task.images;
+    source.packed.groups = c.groups;
+    source.packed.channels = forward ? c.in_channels : c.out_channels;
     const auto span = [](const std::vector<Taps>& phases, std::int64_t& first, std::int64_t& size) {
         std::int64_t low = 0;
         std::int64_t high = 0;
@@ -38,9 +39,9 @@ Layout layout_of(const ConvolutionTask& task) {
         first = low;
         size = high - low + 1;
     };
-    span(layout.y, layout.source.first_y, layout.source.height);
-    span(layout.x, layout.source.first_x, layout.source.width);
-    return layout;
+    span(source.y, source.packed.first_y, source.packed.height);
+    span(source.x, source.packed.first_x, source.packed.width);
+    return source;
 }
 
 /// The weights of the phase that has those taps.
@@ -60,6 +61,14 @@ gpu::Slice packed_weights(Emitter& emitter, const ConvolutionTask& task, const P
 
 }  // namespace
 
+bool PackedConvolution::runs(const Convolution& c, const gpu::DeviceInfo& device) {
+    const std::int64_t most = std::max(c.in_elements(), c.out_elements()) * 4;
+    return runs_packed(device) && static_cast<std::uint64_t>(most) <= device.limits.storage_range &&
+           static_cast<std::uint64_t>(most) <= std::uint64_t{16} * device.limits.texel_elements &&
+           static_cast<std::uint64_t>(c.groups * c.out_channels * c.in_channels * c.kernel_y * c.kernel_x) * 4 <=
+               device.limits.storage_range;
+}
+
 bool PackedConvolution::supports(const ConvolutionTask& task, const gpu::DeviceInfo& device) const {
     const auto most = static_cast<std::uint64_t>(scratch_bytes(task));
     // Texels count up to 2^31, places up to what quotient() can do.
@@ -69,21 +78,35 @@ bool PackedConvolution::supports(const ConvolutionTask& task, const gpu::DeviceI
 }
 
 std::int64_t PackedConvolution::scratch_bytes(const ConvolutionTask& task) const {
-    return layout_of(task).source.image_bytes();
+    return task.source_layout == Layout::packed ? 0 : source_of(task).packed.image_bytes();
 }
 
 void PackedConvolution::emit(Emitter& emitter, const ConvolutionTask& task) const {
     const Convolution& c = task.convolution;
     const bool forward = task.direction == Direction::forward;
-    const Layout layout = layout_of(task);
-    const gpu::Slice packed = emitter.scratch(static_cast<std::uint64_t>(layout.source.image_bytes() * task.images));
-    emit_pack(emitter, task.source, layout.height, layout.width, packed, layout.source, task.rectifier,
-              task.first_element(), task.label + " pack");
+    Source from = source_of(task);
+    gpu::Slice packed = task.source;
+    bool tested = false;
+    if (task.source_layout == Layout::packed) {
+        Packed& tensor = from.packed;
+        tested = tensor.first_y < 0 || tensor.first_x < 0 || tensor.first_y + tensor.height > from.height ||
+                 tensor.first_x + tensor.width > from.width;
+        tensor.first_y = tensor.first_x = 0;
+        tensor.height = from.height;
+        tensor.width = from.width;
+    } else {
+        packed = emitter.scratch(static_cast<std::uint64_t>(from.packed.image_bytes() * task.images));
+        emit_pack(emitter, task.source, from.height, from.width, packed, from.packed, task.rectifier,
+                  task.first_element(), task.label + " pack");
+    }
     const gpu::Slice bias = task.bias != nullptr ? emitter.constant(*task.bias) : gpu::Slice{};
-    for (const Taps& y : layout.y) {
-        for (const Taps& x : layout.x) {
+    for (const Taps& y : from.y) {
+        for (const Taps& x : from.x) {
             PackedProduct product;
-            product.source = layout.source;
+            product.source = from.packed;
+            product.tested = tested;
+            product.quads = task.destination_layout == Layout::packed;
+            product.rectified = task.source_layout == Layout::packed && task.rectifier.has_value();
             product.grid_height = y.places;
             product.grid_width = x.places;
             product.stride_y = y.stride;
@@ -91,8 +114,8 @@ void PackedConvolution::emit(Emitter& emitter, const ConvolutionTask& task) cons
             // A phase without taps is zero: no taps, or none along the other axis.
             product.taps_y = x.count == 0 ? 0 : y.count;
             product.taps_x = y.count == 0 ? 0 : x.count;
-            product.tap_first_y = product.taps_y == 0 ? 0 : y.first - layout.source.first_y;
-            product.tap_first_x = product.taps_y == 0 ? 0 : x.first - layout.source.first_x;
+            product.tap_first_y = product.taps_y == 0 ? 0 : y.first - from.packed.first_y;
+            product.tap_first_x = product.taps_y == 0 ? 0 : x.first - from.packed.first_x;
             product.tap_step_y = y.step;
             product.tap_step_x = x.step;
             product.destination_channels = forward ? c.out_channels : c.in_channels;
@@ -135,6 +158,7 @@ void PointwiseConvolution::emit(Emitter& emitter, const ConvolutionTask& task) c
     PackedProduct product;
     product.plain = true;
     product.rectified = task.rectifier.has_value();
+    product.quads = task.destination_layout == Layout::packed;
     product.source.images = task.images;
     product.source.groups = c.groups;
     product.source.channels = forward ? c.in_channels : c.out_channels;

@@ -7,10 +7,15 @@ namespace deconv::nn {
 
 class PackedConvolution : public ConvolutionAlgorithm {
   public:
+    /// Could it run such a convolution both ways, whatever the layouts?
+    static bool runs(const Convolution& convolution, const gpu::DeviceInfo& device);
     std::string_view name() const override { return "packed"; }
+    bool takes(Layout /*source*/, Layout /*destination*/) const override { return true; }
     bool supports(const ConvolutionTask& task, const gpu::DeviceInfo& device) const override;
     bool runs_chosen() const override { return true; }
-    bool fuses_rectifier(const Rectifier& /*rectifier*/) const override { return true; }
+    bool fuses_rectifier(const ConvolutionTask& task) const override {
+        return task.source_layout == Layout::dense || task.rectifier->rule == Rule::deconv;
+    }
     std::int64_t scratch_bytes(const ConvolutionTask& task) const override;
     void emit(Emitter& emitter, const ConvolutionTask& task) const override;
 };
@@ -19,10 +24,11 @@ class PackedConvolution : public ConvolutionAlgorithm {
 class PointwiseConvolution : public ConvolutionAlgorithm {
   public:
     std::string_view name() const override { return "pointwise"; }
+    bool takes(Layout source, Layout /*destination*/) const override { return source == Layout::dense; }
     bool supports(const ConvolutionTask& task, const gpu::DeviceInfo& device) const override;
     bool runs_chosen() const override { return true; }
     bool suits(const ConvolutionTask& task, const gpu::DeviceInfo& device) const override;
-    bool fuses_rectifier(const Rectifier& rectifier) const override { return rectifier.rule == Rule::deconv; }
+    bool fuses_rectifier(const ConvolutionTask& task) const override { return task.rectifier->rule == Rule::deconv; }
     void emit(Emitter& emitter, const ConvolutionTask& task) const override;
 };
 

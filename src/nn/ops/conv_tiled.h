@@ -90,7 +90,7 @@ class TiledConvolution : public ConvolutionAlgorithm {
         return device.type != gpu::DeviceType::cpu;
     }
     bool suits(const ConvolutionTask& task, const gpu::DeviceInfo& device) const override;
-    bool fuses_rectifier(const Rectifier& rectifier) const override { return rectifier.rule == Rule::deconv; }
+    bool fuses_rectifier(const ConvolutionTask& task) const override { return task.rectifier->rule == Rule::deconv; }
     void emit(Emitter& emitter, const ConvolutionTask& task) const override;
 
   private:

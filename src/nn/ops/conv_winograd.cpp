@@ -68,6 +68,8 @@ bool WinogradConvolution::supports(const ConvolutionTask& task, const gpu::Devic
     const auto scratch = static_cast<std::uint64_t>(scratch_bytes(task));
     // Points and products are one allocation.
     if (2 * scratch > device.limits.allocation) return false;
+    const bool packed = task.source_layout == Layout::packed || task.destination_layout == Layout::packed;
+    if (packed && runs_dense(device, task)) return false;
     return c.kernel_y == 3 && c.kernel_x == 3 && c.stride_y == 1 && c.stride_x == 1 && c.dilation_y == 1 &&
            c.dilation_x == 1 && scratch <= device.limits.storage_range &&
            (runs_dense(device, task) ? s.products(1).fits(device.limits) : weights <= device.limits.storage_range);
@@ -88,8 +90,8 @@ bool WinogradConvolution::suits(const ConvolutionTask& task, const gpu::DeviceIn
 
 std::int64_t WinogradConvolution::scratch_bytes(const ConvolutionTask& task) const {
     const Shape s = shape_of(task);
-    const std::int64_t source = (s.source_channels + 3) / 4 * 4;
-    return s.points * s.groups * s.tiles() * std::max(source, s.destination_channels) * 4;
+    const std::int64_t channels = (std::max(s.source_channels, s.destination_channels) + 3) / 4 * 4;
+    return s.points * s.groups * s.tiles() * channels * 4;
 }
 
 void WinogradConvolution::emit(Emitter& emitter, const ConvolutionTask& task) const {
@@ -107,11 +109,14 @@ void WinogradConvolution::emit(Emitter& emitter, const ConvolutionTask& task) co
     product.source.width = tiles;
     product.grid_width = product.destination_width = tiles;
     product.destination_channels = s.destination_channels;
+    product.quads = true;
 
     const std::int64_t blocks = dense ? s.source_channels : product.source.blocks();
     const auto points_bytes =
         static_cast<std::uint64_t>(dense ? s.points * c.groups * blocks * tiles * 4 : product.source.image_bytes());
-    const std::int64_t products_count = s.points * c.groups * s.destination_channels * tiles;
+    // Of the products, likewise, of a group.
+    const std::int64_t planes = dense ? s.destination_channels : (s.destination_channels + 3) / 4;
+    const std::int64_t products_count = s.points * c.groups * planes * tiles * (dense ? 1 : 4);
     const std::int64_t parts = dense ? tiled.parts() : 1;  // which the output transform adds up
     const auto products_bytes = static_cast<std::uint64_t>(products_count * parts) * 4;
     const std::uint64_t products_at = gpu::align_up(points_bytes, device.limits.storage_alignment);
@@ -128,8 +133,11 @@ void WinogradConvolution::emit(Emitter& emitter, const ConvolutionTask& task) co
     gpu::Dispatch input;
     input.shader = tile_ == 2 ? (dense ? "nn/winograd_input.2.dense" : "nn/winograd_input.2")
                               : (dense ? "nn/winograd_input.4.dense" : "nn/winograd_input.4");
-    input.constants = {workgroup, task.rectifier ? 1U : 0U};
-    input.bindings = {dense ? gpu::in(task.source) : gpu::in_texels(task.source), gpu::out(points)};
+    const bool packed_source = task.source_layout == Layout::packed;
+    input.constants = {workgroup, task.rectifier ? 1U : 0U, packed_source ? 1U : 0U};
+    input.bindings = {dense ? gpu::in(task.source)
+                            : gpu::in_texels(task.source, packed_source ? gpu::Texels::rgba32f : gpu::Texels::r32f),
+                      gpu::out(points)};
     input.set_push(InputPush{u(tiles), u(s.tiles()), u(s.columns), u(s.source_channels), u(blocks), u(c.groups),
                              u(s.source_height), u(s.source_width), static_cast<std::int32_t>(s.first_y),
                              static_cast<std::int32_t>(s.first_x)});
@@ -164,21 +172,21 @@ void WinogradConvolution::emit(Emitter& emitter, const ConvolutionTask& task) co
     }
 
     struct OutputPush {
-        std::uint32_t tiles, image_tiles, row_tiles, channels, height, width, parts, step_part;
+        std::uint32_t tiles, image_tiles, row_tiles, channels, groups, planes, height, width, parts, step_part;
     };
     gpu::Dispatch output;
     output.shader = tile_ == 2 ? (dense ? "nn/winograd_output.2.dense" : "nn/winograd_output.2")
                                : (dense ? "nn/winograd_output.4.dense" : "nn/winograd_output.4");
     output.constants = {workgroup, task.bias != nullptr ? 1U : 0U, task.accumulate ? 1U : 0U,
-                        task.activation == Activation::relu ? 1U : 0U};
+                        task.activation == Activation::relu ? 1U : 0U,
+                        task.destination_layout == Layout::packed ? 1U : 0U};
     const gpu::Slice bias = task.bias != nullptr ? emitter.constant(*task.bias) : emitter.unused();
-    output.bindings = {dense ? gpu::in(products) : gpu::in_texels(products),
+    output.bindings = {dense ? gpu::in(products) : gpu::in_texels(products, gpu::Texels::rgba32f),
                        dense ? gpu::in(bias) : gpu::in_texels(bias),
                        task.accumulate ? gpu::in_out(task.destination) : gpu::out(task.destination)};
-    output.set_push(OutputPush{u(tiles), u(s.tiles()), u(s.columns), u(c.groups * s.destination_channels), u(s.height),
-                               u(s.width), u(parts), u(products_count)});
-    output.groups = {gpu::divide_up(static_cast<std::uint64_t>(tiles), workgroup), u(c.groups * s.destination_channels),
-                     1};
+    output.set_push(OutputPush{u(tiles), u(s.tiles()), u(s.columns), u(s.destination_channels), u(c.groups), u(planes),
+                               u(s.height), u(s.width), u(parts), u(products_count)});
+    output.groups = {gpu::divide_up(static_cast<std::uint64_t>(tiles), workgroup), u(c.groups * planes), 1};
     output.bytes = static_cast<double>(products.bytes + task.destination.bytes);
     output.label = task.label + " output transform";
     emitter.emit(std::move(output));

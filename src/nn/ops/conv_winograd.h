@@ -12,11 +12,12 @@ class WinogradConvolution : public ConvolutionAlgorithm {
     explicit WinogradConvolution(std::int64_t tile) : tile_(tile) {}
 
     std::string_view name() const override { return tile_ == 2 ? "winograd2" : "winograd4"; }
+    bool takes(Layout /*source*/, Layout /*destination*/) const override { return true; }
     bool supports(const ConvolutionTask& task, const gpu::DeviceInfo& device) const override;
     /// Not on a CPU that does not run packed products: see TiledConvolution.
     bool may_win(const ConvolutionTask& task, const gpu::DeviceInfo& device) const override;
     bool suits(const ConvolutionTask& task, const gpu::DeviceInfo& device) const override;
-    bool fuses_rectifier(const Rectifier& rectifier) const override { return rectifier.rule == Rule::deconv; }
+    bool fuses_rectifier(const ConvolutionTask& task) const override { return task.rectifier->rule == Rule::deconv; }
     std::int64_t scratch_bytes(const ConvolutionTask& task) const override;
     void emit(Emitter& emitter, const ConvolutionTask& task) const override;
 

@@ -24,7 +24,21 @@ std::string describe(const ConvolutionTask& task) {
            join({c.stride_y, c.stride_x}) + " p" + join({c.pad_y, c.pad_x}) + " d" +
            join({c.dilation_y, c.dilation_x}) + " g" + join({c.groups}) + " to " +
            join({c.groups * c.out_channels, c.out_height, c.out_width}) + " n" + join({task.images}) +
-           (task.precision == Precision::half ? " half" : "") + (task.chosen ? " of chosen channels" : "");
+           (task.precision == Precision::half ? " half" : "") + (task.chosen ? " of chosen channels" : "") +
+           (task.source_layout == Layout::packed ? " from packed" : "") +
+           (task.destination_layout == Layout::packed ? " to packed" : "");
+}
+
+bool can_run(const ConvolutionAlgorithm& algorithm, const ConvolutionTask& task, const gpu::DeviceInfo& device) {
+    return algorithm.takes(task.source_layout, task.destination_layout) && algorithm.supports(task, device);
+}
+
+bool takes_packed(const Convolution& convolution, const gpu::DeviceInfo& device) {
+    const Convolution& c = convolution;
+    const auto whole = [&](std::int64_t channels) { return c.groups == 1 || channels % 4 == 0; };
+    // Large kernels are FFT's, whose transforms read and write dense tensors.
+    const bool large = c.stride_y == 1 && c.stride_x == 1 && c.kernel_y * c.kernel_x >= 81;
+    return !large && whole(c.in_channels) && whole(c.out_channels) && PackedConvolution::runs(c, device);
 }
 
 std::span<const ConvolutionAlgorithm* const> convolution_algorithms() {
@@ -49,7 +63,7 @@ const ConvolutionAlgorithm& default_algorithm(const ConvolutionTask& task, const
     // The last one runs everything.
     return **std::find_if(all.begin(), all.end() - 1, [&](const ConvolutionAlgorithm* algorithm) {
         // Who reads the chosen channels only has next to nothing to do.
-        return algorithm->supports(task, device) &&
+        return can_run(*algorithm, task, device) &&
                (task.chosen ? algorithm->runs_chosen() : algorithm->suits(task, device));
     });
 }
@@ -57,7 +71,7 @@ const ConvolutionAlgorithm& default_algorithm(const ConvolutionTask& task, const
 const ConvolutionAlgorithm& algorithm_for(const Emitter& emitter, const ConvolutionTask& task) {
     const std::string wanted = emitter.choice(describe(task));
     for (const ConvolutionAlgorithm* algorithm : convolution_algorithms()) {
-        if (algorithm->name() == wanted && algorithm->supports(task, emitter.device())) return *algorithm;
+        if (algorithm->name() == wanted && can_run(*algorithm, task, emitter.device())) return *algorithm;
     }
     return default_algorithm(task, emitter.device());
 }
@@ -85,7 +99,7 @@ void emit_convolution(Emitter& emitter, const ConvolutionTask& task) {
             run.first_image = task.first_image + first;
             run.source = floats(task.source, first * source, count * source);
             run.destination = floats(task.destination, first * destination, count * destination);
-            if (run.rectifier && !algorithm.fuses_rectifier(*run.rectifier)) {
+            if (run.rectifier && !algorithm.fuses_rectifier(run)) {
                 emit_rectifier(emitter, run.source, run.source, count * source, run.first_element(), *run.rectifier,
                                false, run.label + " rectify");
                 run.rectifier.reset();

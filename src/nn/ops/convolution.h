@@ -40,6 +40,7 @@ struct ConvolutionTask {
     const HostTensor* weights = nullptr;
     const HostTensor* bias = nullptr;  // added to the destination's channels; may be null
     gpu::Slice source, destination;
+    Layout source_layout = Layout::dense, destination_layout = Layout::dense;
     bool accumulate = false;
     Activation activation = Activation::none;
     std::optional<Rectifier> rectifier;  // applied to the source as it is read
@@ -65,14 +66,18 @@ class ConvolutionAlgorithm {
     virtual ~ConvolutionAlgorithm() = default;
     virtual std::string_view name() const = 0;
     virtual bool supports(const ConvolutionTask& task, const gpu::DeviceInfo& device) const = 0;
+    /// Reads and writes the task's layouts, where it supports the task otherwise.
+    virtual bool takes(Layout source, Layout destination) const {
+        return source == Layout::dense && destination == Layout::dense;
+    }
     /// May be the fastest on such a device: else the tuner spares itself the time.
     virtual bool may_win(const ConvolutionTask& /*task*/, const gpu::DeviceInfo& /*device*/) const { return true; }
     /// A good guess, among tasks that it supports, where nothing was measured.
     virtual bool suits(const ConvolutionTask& /*task*/, const gpu::DeviceInfo& /*device*/) const { return true; }
     /// Reads no other channels than the chosen ones.
     virtual bool runs_chosen() const { return false; }
-    /// Applies the task's rectifier itself; for others it is applied to the source, in place, before.
-    virtual bool fuses_rectifier(const Rectifier& /*rectifier*/) const { return false; }
+    /// Applies the task's rectifier (there is one) itself; for others it is applied to the source, in place, before.
+    virtual bool fuses_rectifier(const ConvolutionTask& /*task*/) const { return false; }
     /// The largest binding of scratch memory that one image needs.
     virtual std::int64_t scratch_bytes(const ConvolutionTask& /*task*/) const { return 0; }
     virtual void emit(Emitter& emitter, const ConvolutionTask& task) const = 0;
@@ -80,6 +85,9 @@ class ConvolutionAlgorithm {
 
 /// All algorithms, the most general last.
 std::span<const ConvolutionAlgorithm* const> convolution_algorithms();
+bool can_run(const ConvolutionAlgorithm& algorithm, const ConvolutionTask& task, const gpu::DeviceInfo& device);
+/// Some algorithm reads and writes such a convolution's tensors packed, both ways.
+bool takes_packed(const Convolution& convolution, const gpu::DeviceInfo& device);
 /// What suits the kind of device, where nothing was measured.
 const ConvolutionAlgorithm& default_algorithm(const ConvolutionTask& task, const gpu::DeviceInfo& device);
 /// The one that runs the task: Emitter::choice() if it names one that can, else the default.

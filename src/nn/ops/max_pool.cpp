@@ -1,6 +1,7 @@
 // MaxPool with switches, GlobalMaxPool, MaxUnpool; on the way back, unpooling by switches (Zeiler and Fergus 2014).
 #include "nn/ops/emit.h"
 #include "nn/ops/operators.h"
+#include "nn/ops/packed.h"
 
 namespace deconv::nn {
 namespace {
@@ -16,10 +17,21 @@ class MaxPoolOperator : public Operator {
     }
 
     std::optional<std::int64_t> same_channels(std::size_t /*i*/) const override { return 0; }
+    Layouts layouts(const gpu::DeviceInfo& device) const override {
+        const auto bytes = static_cast<std::uint64_t>(outputs_[0][0] * outputs_[0][1] * plane_.size()) * 4;
+        return runs_packed(device) && gpu::prefers_texels(device, {{{}, 0, bytes}}) ? Layouts::alike : Layouts::dense;
+    }
 
     void forward(Emitter& emitter, const ForwardArguments& arguments) const override {
         const Shape& shape = arguments.outputs[0].shape;
         const bool keep = arguments.outputs.size() > 1 && arguments.outputs[1];
+        if (arguments.inputs[0].layout == Layout::packed) {
+            emit(emitter, "nn/max_pool_packed.forward", shape[0] * shape[1] / 4 * output_plane_.size(), 1, false, keep,
+                 {gpu::in_texels(arguments.inputs[0].slice, gpu::Texels::rgba32f), gpu::out(arguments.outputs[0].slice),
+                  gpu::out(keep ? arguments.outputs[1].slice : emitter.unused())},
+                 " forward");
+            return;
+        }
         for_slices(shape[0] * shape[1], {plane_.size() * 4, output_plane_.size() * 4}, emitter.device().limits,
                    [&](std::int64_t first, std::int64_t count) {
                        const std::int64_t from = first * output_plane_.size();
@@ -37,6 +49,19 @@ class MaxPoolOperator : public Operator {
 
     void reverse(Emitter& emitter, const ReverseArguments& arguments) const override {
         const std::int64_t planes = arguments.output.shape[0] * arguments.output.shape[1];
+        if (arguments.output.layout == Layout::packed) {
+            for_slices(arguments.output.copies, {planes * plane_.size() * 4, planes * output_plane_.size() * 4},
+                       emitter.device().limits, [&](std::int64_t first, std::int64_t count) {
+                           const gpu::Slice to = copies_of(arguments.result, first, count);
+                           emit(emitter, "nn/max_pool_packed.reverse", count * planes / 4 * plane_.size(), planes / 4,
+                                arguments.accumulate, false,
+                                {gpu::in_texels(copies_of(arguments.output, first, count), gpu::Texels::rgba32f),
+                                 arguments.accumulate ? gpu::in_out(to) : gpu::out(to),
+                                 gpu::in_texels(arguments.outputs[1].slice, gpu::Texels::rgba32ui)},
+                                " unpool");
+                       });
+            return;
+        }
         const auto tiles = [&](std::size_t axis, std::int64_t size, std::int64_t windows) {
             const std::int64_t kernel = window_.kernel.at(axis);
             return window_.stride.at(axis) == kernel && window_.reach(axis) == kernel && window_.begin.at(axis) == 0 &&

@@ -29,9 +29,13 @@ class ViewOperator : public Operator {
         if (elements(output) != elements(context.shapes.at(0))) {
             context.fail("shape " + to_string(context.shapes[0]) + " cannot become " + to_string(output));
         }
+        same_shape_ = output == context.shapes[0];
         outputs_ = {std::move(output)};
     }
     bool is_view() const override { return true; }
+    Layouts layouts(const gpu::DeviceInfo& /*device*/) const override {
+        return same_shape_ ? Layouts::alike : Layouts::dense;
+    }
     void forward(Emitter& emitter, const ForwardArguments& arguments) const override {
         emit_copy(emitter, arguments.inputs[0].slice, arguments.outputs[0].slice, elements(outputs_[0]), false, name_);
     }
@@ -39,6 +43,9 @@ class ViewOperator : public Operator {
         emit_copy(emitter, arguments.output.slice, arguments.result.slice,
                   elements(outputs_[0]) * arguments.output.copies, arguments.accumulate, name_ + " reverse");
     }
+
+  private:
+    bool same_shape_ = false;
 };
 
 class ConcatOperator : public Operator {
@@ -77,6 +84,11 @@ class ConcatOperator : public Operator {
     std::optional<std::int64_t> same_channels(std::size_t i) const override {
         if (axis_ != 1) return std::nullopt;
         return starts_[i];
+    }
+    Layouts layouts(const gpu::DeviceInfo& /*device*/) const override {
+        const bool whole = axis_ == 1 && std::all_of(sizes_.begin(), sizes_.end(), [](auto n) { return n % 4 == 0; }) &&
+                           std::none_of(constants_.begin(), constants_.end(), [](const auto& c) { return c; });
+        return whole ? Layouts::alike : Layouts::dense;
     }
 
     void forward(Emitter& emitter, const ForwardArguments& arguments) const override {

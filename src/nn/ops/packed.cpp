@@ -59,11 +59,13 @@ void emit_packed_product(Emitter& emitter, const PackedProduct& product, const g
                          const std::string& label) {
     struct Push {
         std::uint32_t total, places, grid_width, groups, blocks, channels, plane, image, taps_y, taps_x;
-        std::uint32_t stride_y, stride_x, tap_first;
-        std::int32_t tap_y, tap_x;
+        std::uint32_t stride_y, stride_x;
+        std::int32_t tap_first, tap_y, tap_x;
         std::uint32_t destination_channels, destination_plane, destination_first, destination_y, destination_x;
         std::uint32_t source_channels, first_image;
         std::int32_t first_channel;
+        std::uint32_t height, width;
+        std::int32_t place_y, place_x, row, column, first_y, first_x;
     };
     const Packed& from = product.source;
     const std::int64_t places = product.grid_height * product.grid_width;
@@ -91,7 +93,9 @@ void emit_packed_product(Emitter& emitter, const PackedProduct& product, const g
                           product.accumulate ? 1U : 0U,
                           product.activation == Activation::relu ? 1U : 0U,
                           product.rectified ? 1U : 0U,
-                          product.chosen ? 1U : 0U};
+                          product.chosen ? 1U : 0U,
+                          product.tested ? 1U : 0U,
+                          product.quads ? 1U : 0U};
     dispatch.bindings = {gpu::in_texels(source, product.plain ? gpu::Texels::r32f : gpu::Texels::rgba32f),
                          gpu::in_texels(weights, gpu::Texels::rgba32f), gpu::in_texels(bias ? bias : emitter.unused()),
                          product.accumulate ? gpu::in_out(destination) : gpu::out(destination),
@@ -110,7 +114,7 @@ void emit_packed_product(Emitter& emitter, const PackedProduct& product, const g
              u(product.taps_x),
              u(product.stride_y * row),
              u(product.stride_x),
-             u(product.tap_first_y * row + product.tap_first_x),
+             i(product.tap_first_y * row + product.tap_first_x),
              i(product.tap_step_y * row),
              i(product.tap_step_x),
              u(product.destination_channels),
@@ -120,7 +124,15 @@ void emit_packed_product(Emitter& emitter, const PackedProduct& product, const g
              u(product.destination_step_x),
              u(from.channels),
              u(product.first_image),
-             i(product.chosen ? product.chosen->first : 0)});
+             i(product.chosen ? product.chosen->first : 0),
+             u(from.height),
+             u(from.width),
+             i(product.stride_y),
+             i(product.stride_x),
+             i(product.tap_step_y),
+             i(product.tap_step_x),
+             i(product.tap_first_y),
+             i(product.tap_first_x)});
     dispatch.groups = {
         gpu::divide_up(static_cast<std::uint64_t>(total), static_cast<std::uint64_t>(lanes * lane_places)),
         u(from.groups * blocks), u(runs)};

@@ -43,7 +43,11 @@ struct PackedProduct {
     Activation activation = Activation::none;
     /// The source is dense, (N, C, H, W) with H and W those of `source`: for one tap and no border.
     bool plain = false;
-    bool rectified = false;  // plain: max(x, 0) of the source
+    bool rectified = false;  // max(x, 0) of the source
+    /// Packed, but without a border for all taps: those outside are zero.
+    bool tested = false;
+    /// The destination is packed too, its last block of channels filled up with zeros.
+    bool quads = false;
     /// Only these channels of the source are read; without a bias.
     std::optional<Chosen> chosen;
     std::int64_t first_image = 0;  // of the source, as the selections count

@@ -49,6 +49,7 @@ class UnaryOperator : public Operator {
     }
 
     std::optional<std::int64_t> same_channels(std::size_t /*i*/) const override { return 0; }
+    Layouts layouts(const gpu::DeviceInfo& /*device*/) const override { return Layouts::alike; }
 
     void forward(Emitter& emitter, const ForwardArguments& arguments) const override {
         const gpu::Slice& from = arguments.inputs[0].slice;
