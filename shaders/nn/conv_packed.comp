@@ -17,11 +17,15 @@
 // PLAIN reads a dense source instead, (N, C, H, W), a component at a time: for a single tap that lies inside everywhere
 // and few output channels, that costs less than packing first.
 //
+// variant: 32x4 -DBLOCK=32 -DPLACES=4
 // variant: 16x4 -DBLOCK=16 -DPLACES=4
+// variant: 32x2 -DBLOCK=32 -DPLACES=2
 // variant: 16x2 -DBLOCK=16 -DPLACES=2
 // variant: 8x4 -DBLOCK=8 -DPLACES=4
 // variant: 4x8 -DBLOCK=4 -DPLACES=8
+// variant: plain32x4 -DBLOCK=32 -DPLACES=4 -DPLAIN
 // variant: plain16x4 -DBLOCK=16 -DPLACES=4 -DPLAIN
+// variant: plain32x2 -DBLOCK=32 -DPLACES=2 -DPLAIN
 // variant: plain16x2 -DBLOCK=16 -DPLACES=2 -DPLAIN
 // variant: plain8x4 -DBLOCK=8 -DPLACES=4 -DPLAIN
 // variant: plain4x8 -DBLOCK=4 -DPLACES=8 -DPLAIN
@@ -37,6 +41,7 @@ layout(constant_id = 4) const bool rectified = false;  // max(x, 0) of the sourc
 layout(constant_id = 5) const bool chosen = false;
 layout(constant_id = 6) const bool TESTED = false;  // taps outside the source are zero
 layout(constant_id = 7) const bool QUADS = false;
+layout(constant_id = 8) const bool PAIRED = false;  // two blocks of four source channels a step: their number is even
 
 #ifdef PLAIN
 const bool PLAIN_SOURCE = true;
@@ -130,28 +135,43 @@ void main() {
     uint w = (gl_WorkGroupID.y * p.taps_y * p.taps_x * p.channels + begin) * BLOCK +
              (BLOCK < LANES ? lane % BLOCK : lane);
     // One loop over taps and channels: nested ones cost a CPU's driver more than these few selections.
-    const uint steps = p.taps_y * p.taps_x * (end - begin);
+    const uint blocks_a_step = PAIRED ? 2 : 1;
+    const uint steps = p.taps_y * p.taps_x * (end - begin) / blocks_a_step;
     uint c = begin;
     uint l = 0;
     int tap = 0;
     int rows = 0;
     int columns = 0;
     for (uint step_index = 0; step_index < steps; ++step_index) {
-        vec4 share[SHARES];
-        vec4 x[PLACES];
-        [[unroll]] for (uint i = 0; i < SHARES; ++i) share[i] = texelFetch(weights, int(w + i * LANES));
+        vec4 share[2][SHARES];
+        vec4 x[2][PLACES];
+        [[unroll]] for (uint h = 0; h < 2; ++h)
+            if (h == 0 || PAIRED)
+                [[unroll]] for (uint i = 0; i < SHARES; ++i)
+                    share[h][i] = texelFetch(weights, int(w + h * BLOCK + i * LANES));
         [[unroll]] for (uint q = 0; q < PLACES; ++q) {
             const bool inside = !TESTED || (uint(tap_y[q] + rows) < p.height && uint(tap_x[q] + columns) < p.width);
-            x[q] = fetch(inside ? uint(int(from[q]) + tap) : group_at, c);
-            if (TESTED) x[q] = inside ? x[q] : vec4(0.0);
+            [[unroll]] for (uint h = 0; h < 2; ++h)
+                if (h == 0 || PAIRED) {
+                    x[h][q] = fetch(inside ? uint(int(from[q]) + tap) : group_at, c + h);
+                    if (TESTED) x[h][q] = inside ? x[h][q] : vec4(0.0);
+                }
         }
-        [[unroll]] for (uint j = 0; j < 4; ++j)
-            [[unroll]] for (uint o = 0; o < BLOCK; ++o) {
-                const float weight = subgroupShuffle(share[o / LANES][j], o % LANES);
-                [[unroll]] for (uint q = 0; q < PLACES; ++q) sum[q][o] += weight * x[q][j];
-            }
-        w += BLOCK;
-        ++c;
+        // A sum's products one after the other: it is read from the stack and written to it (through the loop's mask)
+        // once a step.
+        [[unroll]] for (uint o = 0; o < BLOCK; ++o) {
+            float weight[2][4];
+            [[unroll]] for (uint h = 0; h < 2; ++h)
+                if (h == 0 || PAIRED)
+                    [[unroll]] for (uint j = 0; j < 4; ++j)
+                        weight[h][j] = subgroupShuffle(share[h][o / LANES][j], o % LANES);
+            [[unroll]] for (uint q = 0; q < PLACES; ++q)
+                [[unroll]] for (uint h = 0; h < 2; ++h)
+                    if (h == 0 || PAIRED)
+                        [[unroll]] for (uint j = 0; j < 4; ++j) sum[q][o] += weight[h][j] * x[h][q][j];
+        }
+        w += blocks_a_step * BLOCK;
+        c += blocks_a_step;
         const bool next_tap = c == end;
         c = next_tap ? begin : c;
         if (chosen) w += next_tap ? (p.channels - (end - begin)) * BLOCK : 0;

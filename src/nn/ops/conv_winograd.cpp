@@ -63,7 +63,7 @@ bool WinogradConvolution::supports(const ConvolutionTask& task, const gpu::Devic
     const Convolution& c = task.convolution;
     const Shape s = shape_of(task);
     const auto weights = static_cast<std::uint64_t>(s.points * c.groups) *
-                         gpu::align_up(static_cast<std::uint64_t>(s.destination_channels), 16) *
+                         gpu::align_up(static_cast<std::uint64_t>(s.destination_channels), 32) *
                          gpu::align_up(static_cast<std::uint64_t>(s.source_channels), 4) * 4;
     const auto scratch = static_cast<std::uint64_t>(scratch_bytes(task));
     // Points and products are one allocation.

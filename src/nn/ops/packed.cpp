@@ -1,6 +1,7 @@
 #include "nn/ops/packed.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "nn/ops/emit.h"
 
@@ -48,10 +49,16 @@ void emit_pack(Emitter& emitter, const gpu::Slice& source, std::int64_t height, 
 std::int64_t PackedProduct::block() const {
     const std::int64_t outputs = destination_channels;
     if (outputs <= 4) return 4;
-    // A block of sixteen loads each source texel once for twice the work, which is worth about a tenth.
-    const std::int64_t by_16 = (outputs + 15) / 16 * 16 * 10;
-    const std::int64_t by_8 = (outputs + 7) / 8 * 8 * 11;
-    return by_16 <= by_8 ? 16 : 8;
+    // A block loads each source texel once: twice the work for that is worth about a tenth.
+    std::int64_t best = 32;
+    std::int64_t least = std::numeric_limits<std::int64_t>::max();
+    for (const auto& [block, cost] : {std::pair<std::int64_t, std::int64_t>{32, 91}, {16, 100}, {8, 110}}) {
+        const std::int64_t costs = (outputs + block - 1) / block * block * cost;
+        if (costs >= least) continue;
+        least = costs;
+        best = block;
+    }
+    return best;
 }
 
 void emit_packed_product(Emitter& emitter, const PackedProduct& product, const gpu::Slice& source,
@@ -77,16 +84,17 @@ void emit_packed_product(Emitter& emitter, const PackedProduct& product, const g
     // Fewer places a lane where the last workgroup would be half empty.
     const auto padded = [&](std::int64_t step) { return (total + step - 1) / step * step; };
     std::int64_t lane_places = block == 4 ? 8 : 4;
+    std::size_t variant = block == 4 ? 0 : block == 8 ? 1 : block == 16 ? 2 : 3;
     gpu::Dispatch dispatch;
-    std::size_t variant = block == 4 ? 0 : block == 8 ? 1 : 2;
-    if (block == 16 && padded(2 * lanes) * 11 < padded(4 * lanes) * 10) {
+    if (block >= 16 && padded(2 * lanes) * 11 < padded(4 * lanes) * 10) {
         lane_places = 2;
-        variant = 3;
+        variant += 2;
     }
-    static constexpr std::array<std::array<const char*, 4>, 2> shaders = {
-        {{"nn/conv_packed.4x8", "nn/conv_packed.8x4", "nn/conv_packed.16x4", "nn/conv_packed.16x2"},
-         {"nn/conv_packed.plain4x8", "nn/conv_packed.plain8x4", "nn/conv_packed.plain16x4",
-          "nn/conv_packed.plain16x2"}}};
+    static constexpr std::array<std::array<const char*, 6>, 2> shaders = {
+        {{"nn/conv_packed.4x8", "nn/conv_packed.8x4", "nn/conv_packed.16x4", "nn/conv_packed.32x4",
+          "nn/conv_packed.16x2", "nn/conv_packed.32x2"},
+         {"nn/conv_packed.plain4x8", "nn/conv_packed.plain8x4", "nn/conv_packed.plain16x4", "nn/conv_packed.plain32x4",
+          "nn/conv_packed.plain16x2", "nn/conv_packed.plain32x2"}}};
     dispatch.shader = shaders.at(product.plain ? 1 : 0).at(variant);
     dispatch.constants = {u(lanes),
                           bias ? 1U : 0U,
@@ -95,7 +103,8 @@ void emit_packed_product(Emitter& emitter, const PackedProduct& product, const g
                           product.rectified ? 1U : 0U,
                           product.chosen ? 1U : 0U,
                           product.tested ? 1U : 0U,
-                          product.quads ? 1U : 0U};
+                          product.quads ? 1U : 0U,
+                          !product.chosen && from.blocks() % 2 == 0 ? 1U : 0U};
     dispatch.bindings = {gpu::in_texels(source, product.plain ? gpu::Texels::r32f : gpu::Texels::rgba32f),
                          gpu::in_texels(weights, gpu::Texels::rgba32f), gpu::in_texels(bias ? bias : emitter.unused()),
                          product.accumulate ? gpu::in_out(destination) : gpu::out(destination),
