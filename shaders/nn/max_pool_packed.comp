@@ -1,6 +1,8 @@
 #version 450
 // max_pool.comp on packed tensors, [image][channel / 4][row][column][4], switches too: one invocation computes four
-// channels of a place.  For CPUs' drivers, which read four components of a texel at once.
+// channels of a place; on the way back, along an axis with stride 2, of the two places between which no window begins,
+// for they look at the same windows, and reading those is what takes the time.  For CPUs' drivers, which read four
+// components of a texel at once.
 //
 // variant: forward -DFORWARD
 // variant: reverse -DREVERSE
@@ -24,13 +26,14 @@ layout(binding = 2) uniform usamplerBuffer switches;
 #endif
 
 layout(push_constant) uniform Push {
-    uint items;  // of the destination, as all here in texels; a plane is one of four channels' values
+    uint items;  // invocations; all here counts texels, and a plane is one of four channels' values
     uint height, width;
     uint out_height, out_width;
     int pad_y, pad_x;
     uint keep_switches;
     uint switch_planes;
     uint accumulate;
+    uint rows, columns;  // reverse: invocations of a plane
 } p;
 
 void main() {
@@ -65,20 +68,23 @@ void main() {
     destination[index] = best;
     if (p.keep_switches != 0) switches[index] = place;
 #else
-    const uint row = quotient(index, p.width);
-    const uint plane = quotient(row, p.height);
-    const int x = int(index - row * p.width);
-    const int y = int(row - plane * p.height);
+    const uint row = quotient(index, p.columns);
+    const uint plane = quotient(row, p.rows);
+    const int block_y = stride_y == 2 ? 2 : 1;
+    const int block_x = stride_x == 2 ? 2 : 1;
+    const int y = int(row - plane * p.rows) * block_y - (block_y - 1) * p.pad_y;
+    const int x = int(index - row * p.columns) * block_x - (block_x - 1) * p.pad_x;
     const uint out_plane = p.out_height * p.out_width;
     const uint base = plane * out_plane;
     const uint switch_base = remainder(plane, p.switch_planes) * out_plane;
-    const uint here = uint(y) * p.width + uint(x);
-    // The windows that may hold this place: see max_pool.comp.
+    // The windows that may hold these places: see max_pool.comp.
     const int windows_y = (kernel_y - 1) * dilation_y / stride_y + 1;
     const int windows_x = (kernel_x - 1) * dilation_x / stride_x + 1;
     const int v1 = int(uint(y + p.pad_y) / uint(stride_y));
     const int u1 = int(uint(x + p.pad_x) / uint(stride_x));
-    vec4 sum = vec4(0.0);
+    vec4 sum[2][2];
+    [[unroll]] for (int r = 0; r < 2; ++r)
+        [[unroll]] for (int c = 0; c < 2; ++c) sum[r][c] = vec4(0.0);
     for (int i = windows_y - 1; i >= 0; --i) {
         for (int j = windows_x - 1; j >= 0; --j) {
             const int v = v1 - i;
@@ -87,10 +93,23 @@ void main() {
             const uint at = inside ? uint(v) * p.out_width + uint(u) : 0;
             const uvec4 place = texelFetch(switches, int(switch_base + at));
             const vec4 value = texelFetch(source, int(base + at));
-            [[unroll]] for (uint c = 0; c < 4; ++c) sum[c] += inside && place[c] == here ? value[c] : 0.0;
+            [[unroll]] for (int r = 0; r < 2; ++r)
+                [[unroll]] for (int c = 0; c < 2; ++c)
+                    if (r < block_y && c < block_x) {
+                        const uint here = uint((y + r) * int(p.width) + x + c);
+                        [[unroll]] for (uint k = 0; k < 4; ++k)
+                            sum[r][c][k] += inside && place[k] == here ? value[k] : 0.0;
+                    }
         }
     }
-    if (p.accumulate != 0) sum += destination[index];
-    destination[index] = sum;
+    [[unroll]] for (int r = 0; r < 2; ++r)
+        [[unroll]] for (int c = 0; c < 2; ++c)
+            if (r < block_y && c < block_x && y + r >= 0 && x + c >= 0 && y + r < int(p.height) &&
+                x + c < int(p.width)) {
+                const uint to = plane * p.height * p.width + uint((y + r) * int(p.width) + x + c);
+                vec4 value = sum[r][c];
+                if (p.accumulate != 0) value += destination[to];
+                destination[to] = value;
+            }
 #endif
 }

@@ -53,7 +53,8 @@ class MaxPoolOperator : public Operator {
             for_slices(arguments.output.copies, {planes * plane_.size() * 4, planes * output_plane_.size() * 4},
                        emitter.device().limits, [&](std::int64_t first, std::int64_t count) {
                            const gpu::Slice to = copies_of(arguments.result, first, count);
-                           emit(emitter, "nn/max_pool_packed.reverse", count * planes / 4 * plane_.size(), planes / 4,
+                           emit(emitter, "nn/max_pool_packed.reverse",
+                                count * planes / 4 * blocks(0, plane_.height) * blocks(1, plane_.width), planes / 4,
                                 arguments.accumulate, false,
                                 {gpu::in_texels(copies_of(arguments.output, first, count), gpu::Texels::rgba32f),
                                  arguments.accumulate ? gpu::in_out(to) : gpu::out(to),
@@ -105,6 +106,11 @@ class MaxPoolOperator : public Operator {
     }
 
   private:
+    /// Of the places of an axis that one invocation of max_pool_packed.comp fills on the way back.
+    std::int64_t blocks(std::size_t axis, std::int64_t size) const {
+        return window_.stride.at(axis) == 2 ? (size - 1 + window_.begin.at(axis)) / 2 + 1 : size;
+    }
+
     /// See shaders/nn/unpool_scatter.comp.
     void scatter(Emitter& emitter, const gpu::Slice& from, const gpu::Slice& to, const ReverseArguments& arguments,
                  std::int64_t planes) const {
@@ -112,7 +118,6 @@ class MaxPoolOperator : public Operator {
             std::uint32_t items, plane, out_height, out_width, grid_height, grid_width;
             std::uint32_t first_y, first_x, colours_y, colours_x, switch_items;
         };
-        const auto u = [](std::int64_t v) { return static_cast<std::uint32_t>(v); };
         const auto colours = [&](std::size_t axis, std::int64_t windows) {
             const std::int64_t stride = window_.stride.at(axis);
             return std::min(windows, (window_.reach(axis) + stride - 1) / stride);
@@ -149,10 +154,8 @@ class MaxPoolOperator : public Operator {
         struct Push {
             std::uint32_t items, height, width, out_height, out_width;
             std::int32_t pad_y, pad_x;
-            std::uint32_t keep_switches, switch_planes, accumulate;
+            std::uint32_t keep_switches, switch_planes, accumulate, rows, columns;
         };
-        const auto u = [](std::int64_t v) { return static_cast<std::uint32_t>(v); };
-        const auto i = [](std::int64_t v) { return static_cast<std::int32_t>(v); };
         const Push push{u(items),
                         u(plane_.height),
                         u(plane_.width),
@@ -162,7 +165,9 @@ class MaxPoolOperator : public Operator {
                         i(window_.begin[1]),
                         keep ? 1U : 0U,
                         u(switch_planes),
-                        accumulate ? 1U : 0U};
+                        accumulate ? 1U : 0U,
+                        u(blocks(0, plane_.height)),
+                        u(blocks(1, plane_.width))};
         if (shader == "nn/max_pool.forward" && gpu::prefers_texels(emitter.device(), {bindings[0].slice})) {
             shader = "nn/max_pool.forward.texels";
             bindings[0].texels = gpu::Texels::r32f;
@@ -231,7 +236,6 @@ class MaxUnpoolOperator : public Operator {
         struct Push {
             std::uint32_t items, pooled_plane, height, width, map_width, switch_items, accumulate;
         };
-        const auto u = [](std::int64_t v) { return static_cast<std::uint32_t>(v); };
         const Push push{u(items),      u(pooled_.size()), u(unpooled_.height), u(unpooled_.width),
                         u(map_width_), u(switches),       accumulate ? 1U : 0U};
         emitter.emit(
