@@ -98,9 +98,9 @@ TEST(EngineAlgorithms, Tiled) {
 
 TEST(EngineAlgorithms, Packed) {
     Random random(62);
-    expect_algorithm("packed", "nn/pack.", random, 3, 3, 24, 1e-5);
-    expect_algorithm("packed", "nn/pack.", random, 1, 2, 12, 1e-5);
-    expect_algorithm("packed", "nn/pack.", random, 5, 4, 12, 1e-5);
+    expect_algorithm("packed", "nn/conv_packed", random, 3, 3, 24, 1e-5);
+    expect_algorithm("packed", "nn/conv_packed", random, 1, 2, 12, 1e-5);
+    expect_algorithm("packed", "nn/conv_packed", random, 5, 4, 12, 1e-5);
 }
 
 TEST(EngineAlgorithms, Pointwise) {
@@ -197,11 +197,11 @@ TEST(EngineAlgorithms, ImagesThatFitNoBindingTogetherRunInSlices) {
 TEST(EngineAlgorithms, AChoiceIsFollowedAndAnImpossibleOneIsNot) {
     Random random(66);
     ModelMaker maker;
-    maker.constant("w", random.normal({8, 4, 3, 3}));
+    maker.constant("w", random.normal({8, 6, 3, 3}));
     maker.node("Conv", {"x", "w"}, "y", {{"pads", Ints{1, 1, 1, 1}}});
-    Comparison comparison(maker.proto(), {{"x", random.normal({1, 4, 12, 12})}}, {"y"});
+    Comparison comparison(maker.proto(), {{"x", random.normal({1, 6, 12, 12})}}, {"y"});
     Runner& runner = comparison.runner();
-    const std::string task = "forward 4x12x12 3x3 s1x1 p1x1 d1x1 g1 to 8x12x12 n1";
+    const std::string task = "forward 6x12x12 3x3 s1x1 p1x1 d1x1 g1 to 8x12x12 n1";
     runner.model().choices().set(task, "direct");
     runner.plan();
     EXPECT_EQ(dispatches(runner.current(), "nn/conv."), 1);

@@ -44,6 +44,15 @@ Source source_of(const ConvolutionTask& task) {
     return source;
 }
 
+/// Is a dense source better read as it is, a component at a time?  Where few channels of it are, that costs less than
+/// packing all of it first; packing a small one is little work, but a step of its own.
+bool reads_plain(const ConvolutionTask& task, const Source& from, const gpu::DeviceInfo& device) {
+    if (!gpu::prefers_texels(device, {task.source}) || (task.rectifier && task.rectifier->rule != Rule::deconv)) {
+        return false;
+    }
+    return task.chosen || (from.packed.channels <= 4 && task.images * from.height * from.width <= 4096);
+}
+
 /// The weights of the phase that has those taps.
 gpu::Slice packed_weights(Emitter& emitter, const ConvolutionTask& task, const PackedProduct& product, const Taps& y,
                           const Taps& x) {
@@ -86,8 +95,9 @@ void PackedConvolution::emit(Emitter& emitter, const ConvolutionTask& task) cons
     const bool forward = task.direction == Direction::forward;
     Source from = source_of(task);
     gpu::Slice packed = task.source;
+    const bool plain = task.source_layout == Layout::dense && reads_plain(task, from, emitter.device());
     bool tested = false;
-    if (task.source_layout == Layout::packed) {
+    if (task.source_layout == Layout::packed || plain) {
         Packed& tensor = from.packed;
         tested = tensor.first_y < 0 || tensor.first_x < 0 || tensor.first_y + tensor.height > from.height ||
                  tensor.first_x + tensor.width > from.width;
@@ -106,7 +116,8 @@ void PackedConvolution::emit(Emitter& emitter, const ConvolutionTask& task) cons
             product.source = from.packed;
             product.tested = tested;
             product.quads = task.destination_layout == Layout::packed;
-            product.rectified = task.source_layout == Layout::packed && task.rectifier.has_value();
+            product.plain = plain;
+            product.rectified = (task.source_layout == Layout::packed || plain) && task.rectifier.has_value();
             product.grid_height = y.places;
             product.grid_width = x.places;
             product.stride_y = y.stride;
