@@ -49,12 +49,13 @@ void emit_pack(Emitter& emitter, const gpu::Slice& source, std::int64_t height, 
 std::int64_t PackedProduct::block() const {
     const std::int64_t outputs = destination_channels;
     if (outputs <= 4) return 4;
-    // A block loads each source texel once: twice the work for that is worth about a tenth.
+    // A block loads each source texel once: twice the work for that is worth about a tenth.  Writing 32 dense channels,
+    // a value at a time, would be more code than all the rest, and compiling it takes time and memory.
     std::int64_t best = 32;
     std::int64_t least = std::numeric_limits<std::int64_t>::max();
     for (const auto& [block, cost] : {std::pair<std::int64_t, std::int64_t>{32, 91}, {16, 100}, {8, 110}}) {
         const std::int64_t costs = (outputs + block - 1) / block * block * cost;
-        if (costs >= least) continue;
+        if (costs >= least || (block == 32 && !quads)) continue;
         least = costs;
         best = block;
     }
