@@ -33,15 +33,12 @@
 #extension GL_KHR_shader_subgroup_shuffle : require
 
 layout(local_size_x_id = 0) in;
-layout(constant_id = 1) const bool with_bias = false;
-layout(constant_id = 2) const bool accumulate = false;
-layout(constant_id = 3) const bool relu = false;
-layout(constant_id = 4) const bool rectified = false;  // max(x, 0) of the source
-// The source is zero but for the channel that its image's selection names (−2: all).  Images are rows of workgroups.
-layout(constant_id = 5) const bool chosen = false;
-layout(constant_id = 6) const bool TESTED = false;  // taps outside the source are zero
-layout(constant_id = 7) const bool QUADS = false;
-layout(constant_id = 8) const bool PAIRED = false;  // two blocks of four source channels a step: their number is even
+// What costs little outside the loop is not constant: fewer kernels are compiled.
+layout(constant_id = 1) const bool accumulate = false;
+layout(constant_id = 2) const bool rectified = false;  // max(x, 0) of the source
+layout(constant_id = 3) const bool TESTED = false;     // taps outside the source are zero
+layout(constant_id = 4) const bool QUADS = false;
+layout(constant_id = 5) const bool PAIRED = false;  // two blocks of four source channels a step: their number is even
 
 #ifdef PLAIN
 const bool PLAIN_SOURCE = true;
@@ -73,10 +70,14 @@ layout(push_constant) uniform Push {
     uint source_channels;                        // of one group
     uint first_image;                            // `chosen`: of the source, as the selections count
     int first_channel;                           // and what they call its channel 0
-    // TESTED, in rows and columns: the source's, from one place to the next, from one tap to the next, the first tap.
+    // TESTED, in rows and columns: the source's; rows from one place and from one tap to the next; the first tap.
     uint height, width;
-    int place_y, place_x, row, column, first_y, first_x;
+    int place_y, row, first_y, first_x;
+    uint flags;
 } p;
+const uint WITH_BIAS = 1, RELU = 2;
+// The source is zero but for the channel that its image's selection names (−2: all).  Images are rows of workgroups.
+const uint CHOSEN = 4;
 
 #ifdef PLAIN
 // Four channels of a place; the last block's missing ones repeat its last, and have weights of zero.
@@ -94,6 +95,9 @@ vec4 fetch(uint at, uint c) {
 #endif
 
 void main() {
+    const bool with_bias = (p.flags & WITH_BIAS) != 0;
+    const bool relu = (p.flags & RELU) != 0;
+    const bool chosen = (p.flags & CHOSEN) != 0;
     const uint lane = gl_LocalInvocationID.x;
     const uint group = gl_WorkGroupID.y / p.blocks;
     const uint block = gl_WorkGroupID.y % p.blocks;
@@ -114,7 +118,7 @@ void main() {
         const uint x = place - y * p.grid_width;
         from[q] = uint(int(group_at + image * p.image + y * p.stride_y + x * p.stride_x) + p.tap_first);
         tap_y[q] = int(y) * p.place_y + p.first_y;
-        tap_x[q] = int(x) * p.place_x + p.first_x;
+        tap_x[q] = int(x * p.stride_x) + p.first_x;
         const uint first_plane = QUADS ? (image * p.groups + group) * destination_blocks + block * (BLOCK / 4)
                                        : (image * p.groups + group) * p.destination_channels + block * BLOCK;
         to[q] = first_plane * p.destination_plane + p.destination_first + y * p.destination_y + x * p.destination_x;
@@ -174,10 +178,10 @@ void main() {
         c += blocks_a_step;
         const bool next_tap = c == end;
         c = next_tap ? begin : c;
-        if (chosen) w += next_tap ? (p.channels - (end - begin)) * BLOCK : 0;
+        w += next_tap ? (p.channels - (end - begin)) * BLOCK : 0;
         l += next_tap ? 1 : 0;
         tap += next_tap ? p.tap_x : 0;
-        if (TESTED) columns += next_tap ? p.column : 0;
+        if (TESTED) columns += next_tap ? p.tap_x : 0;
         const bool next_row = l == p.taps_x;
         if (TESTED) {
             rows += next_row ? p.row : 0;
@@ -188,22 +192,24 @@ void main() {
     }
 
     float biases[SHARES];
-    if (with_bias) {
-        const uint base = group * p.destination_channels + block * BLOCK + lane;
-        [[unroll]] for (uint i = 0; i < SHARES; ++i) biases[i] = texelFetch(bias, int(base + i * LANES)).x;
+    [[unroll]] for (uint i = 0; i < SHARES; ++i) {
+        const uint o = group * p.destination_channels +
+                       min(block * BLOCK + lane + i * LANES, p.destination_channels - 1);
+        const float value = texelFetch(bias, int(with_bias ? o : 0)).x;
+        biases[i] = with_bias ? value : 0.0;
     }
     if (QUADS) {
         [[unroll]] for (uint o = 0; o < BLOCK; o += 4) {
             if (block * BLOCK + o < p.destination_channels) {
-                vec4 shift = vec4(0.0);
-                if (with_bias)
-                    [[unroll]] for (uint j = 0; j < 4; ++j)
-                        shift[j] = subgroupShuffle(biases[(o + j) / LANES], (o + j) % LANES);
+                vec4 shift;
+                [[unroll]] for (uint j = 0; j < 4; ++j)
+                    shift[j] = subgroupShuffle(biases[(o + j) / LANES], (o + j) % LANES);
                 [[unroll]] for (uint q = 0; q < PLACES; ++q) {
                     vec4 value = vec4(sum[q][o], sum[q][o + 1], sum[q][o + 2], sum[q][o + 3]) + shift;
                     if (first + q * LANES < p.total) {
                         if (accumulate) value += quads[to[q]];
-                        if (relu) value = mix(value, vec4(0.0), lessThan(value, vec4(0.0)));  // a NaN stays
+                        [[unroll]] for (uint j = 0; j < 4; ++j)
+                            value[j] = relu && value[j] < 0.0 ? 0.0 : value[j];  // a NaN stays
                         quads[to[q]] = value;
                     }
                     to[q] += p.destination_plane;
@@ -215,14 +221,12 @@ void main() {
     [[unroll]] for (uint o = 0; o < BLOCK; ++o) {
         // The same for the whole subgroup.
         if (block * BLOCK + o < p.destination_channels) {
-            float shift = 0.0;
-            if (with_bias) shift = subgroupShuffle(biases[o / LANES], o % LANES);
+            const float shift = subgroupShuffle(biases[o / LANES], o % LANES);
             [[unroll]] for (uint q = 0; q < PLACES; ++q) {
-                float value = sum[q][o];
-                if (with_bias) value += shift;
+                float value = sum[q][o] + shift;
                 if (first + q * LANES < p.total) {
                     if (accumulate) value += destination[to[q]];
-                    if (relu) value = value < 0.0 ? 0.0 : value;  // a NaN stays
+                    value = relu && value < 0.0 ? 0.0 : value;  // a NaN stays
                     destination[to[q]] = value;
                 }
                 to[q] += p.destination_plane;

@@ -73,7 +73,8 @@ void emit_packed_product(Emitter& emitter, const PackedProduct& product, const g
         std::uint32_t source_channels, first_image;
         std::int32_t first_channel;
         std::uint32_t height, width;
-        std::int32_t place_y, place_x, row, column, first_y, first_x;
+        std::int32_t place_y, row, first_y, first_x;
+        std::uint32_t flags;
     };
     const Packed& from = product.source;
     const std::int64_t places = product.grid_height * product.grid_width;
@@ -98,11 +99,8 @@ void emit_packed_product(Emitter& emitter, const PackedProduct& product, const g
           "nn/conv_packed.plain16x2", "nn/conv_packed.plain32x2"}}};
     dispatch.shader = shaders.at(product.plain ? 1 : 0).at(variant);
     dispatch.constants = {u(lanes),
-                          bias ? 1U : 0U,
                           product.accumulate ? 1U : 0U,
-                          product.activation == Activation::relu ? 1U : 0U,
                           product.rectified ? 1U : 0U,
-                          product.chosen ? 1U : 0U,
                           product.tested ? 1U : 0U,
                           product.quads ? 1U : 0U,
                           !product.chosen && from.blocks() % 2 == 0 ? 1U : 0U};
@@ -138,11 +136,10 @@ void emit_packed_product(Emitter& emitter, const PackedProduct& product, const g
              u(from.height),
              u(from.width),
              i(product.stride_y),
-             i(product.stride_x),
              i(product.tap_step_y),
-             i(product.tap_step_x),
              i(product.tap_first_y),
-             i(product.tap_first_x)});
+             i(product.tap_first_x),
+             (bias ? 1U : 0U) | (product.activation == Activation::relu ? 2U : 0U) | (product.chosen ? 4U : 0U)});
     dispatch.groups = {
         gpu::divide_up(static_cast<std::uint64_t>(total), static_cast<std::uint64_t>(lanes * lane_places)),
         u(from.groups * blocks), u(runs)};
