@@ -68,6 +68,12 @@ class Hand {
         return all;
     }
 
+    static const std::vector<std::string>& layers() {
+        static const std::vector<std::string> all{"relu1_1", "pool1", "relu2_1", "relu2_2", "pool2",   "relu3_1",
+                                                  "relu3_2", "pool3", "relu4_1", "relu4_2", "average", "fc"};
+        return all;
+    }
+
     void pressed(const std::string& key) {
         const auto step = [](int& value, int by, int count) { value = std::clamp(value + by, 0, count - 1); };
         const auto next = [](int& value, int count) { value = (value + 1) % count; };
@@ -175,11 +181,6 @@ class Hand {
         return all;
     }
     /// Of the bundled network: its stages.
-    static const std::vector<std::string>& layers() {
-        static const std::vector<std::string> all{"relu1_1", "pool1", "relu2_1", "relu2_2", "pool2",   "relu3_1",
-                                                  "relu3_2", "pool3", "relu4_1", "relu4_2", "average", "fc"};
-        return all;
-    }
     static const std::array<const char*, 3>& rules() {
         static const std::array<const char*, 3> all{"deconv", "guided", "gradient"};
         return all;

@@ -85,7 +85,9 @@ bool WinogradConvolution::suits(const ConvolutionTask& task, const gpu::DeviceIn
     // The transforms cost what some thirty channels' products do, and more where few tiles leave lanes idle.
     const std::int64_t channels = std::min(s.source_channels, s.destination_channels);
     const std::int64_t tiles = s.tiles() * task.images;
-    return channels >= 128 ? tiles >= 16 : channels >= 48 && tiles >= 64 && tile_ == 4;
+    if (channels >= 128) return tiles >= (channels >= 256 ? 16 : 32);
+    const bool wide = channels >= 64 && std::max(s.source_channels, s.destination_channels) >= 256;
+    return tile_ == 4 && channels >= 48 && tiles >= (wide ? 16 : 64);
 }
 
 std::int64_t WinogradConvolution::scratch_bytes(const ConvolutionTask& task) const {
