@@ -23,9 +23,7 @@ Buffer::Buffer(const Device& device, std::uint64_t bytes, MemoryUse use) : bytes
     if (std::has_single_bit(size)) size += texel_tail;
     try {
         buffer_ = device.handle().createBufferUnique(
-            {{},
-             size,
-             Usage::eStorageBuffer | Usage::eUniformTexelBuffer | Usage::eTransferSrc | Usage::eTransferDst});
+            {{}, size, Usage::eStorageBuffer | Usage::eUniformTexelBuffer | Usage::eTransferSrc | Usage::eTransferDst});
         const vk::MemoryRequirements needs = device.handle().getBufferMemoryRequirements(*buffer_);
         std::uint32_t type = 0;
         bool map = true;

@@ -23,9 +23,9 @@ struct Slice {
 
 /// How many bytes a texel view of `slice` covers, at least all of it.  lavapipe (22.3) compiles a shader again for each
 /// combination of two properties of every view that it reads: whether its buffer's size is a power of two, and whether
-/// bits 8 to 15 of the view's size are all zero (it takes them for a texture's last level).  So buffers are never a power
-/// of two long and views never have those bits zero, where the slice's buffer is a Buffer; what nobody reads is at most
-/// `texel_tail` bytes long.
+/// bits 8 to 15 of the view's size are all zero (it takes them for a texture's last level).  So buffers are never a
+/// power of two long and views never have those bits zero, where the slice's buffer is a Buffer; what nobody reads is
+/// at most `texel_tail` bytes long.
 std::uint64_t texel_view_bytes(const Slice& slice);
 constexpr std::uint64_t texel_tail = 256;
 

@@ -49,7 +49,8 @@ class Chain {
             pads[i] = std::max<std::int64_t>(0, pads[i] + random_.integer(i < 2 ? -1 : 0, 1));
         }
         reference::Tensor weights = random_.normal({out, channels_ / group, kernel, kernel});
-        for (double& w : weights.data) w /= std::sqrt(static_cast<double>(channels_ / group * kernel * kernel));
+        const std::int64_t taps = channels_ / group * kernel * kernel;
+        for (double& w : weights.data) w /= std::sqrt(static_cast<double>(taps));
         std::vector<std::string> inputs{from, maker.constant(fresh(), Random::rounded(std::move(weights)))};
         if (random_.flip()) inputs.push_back(maker.constant(fresh(), random_.normal({out})));
         text_ += " " + std::to_string(out);

@@ -67,6 +67,23 @@ TEST(Memory, AnEmptyBufferCanBeBound) {
     EXPECT_TRUE(buffer.slice());
 }
 
+// The validation layer refuses a view that ends behind its buffer.
+TEST(Memory, TexelViewsAllLookAlikeAndEndWithinTheirBuffer) {
+    for (const std::uint64_t bytes : {16U, 256U, 4096U, 65536U, 65552U, 1048576U - 256U, 1048576U}) {
+        const gpu::Buffer buffer(engine().device, bytes, gpu::MemoryUse::device);
+        for (std::uint64_t size = 16; size <= bytes; size *= 2) {
+            const gpu::Slice slice = buffer.slice().part((bytes - size) / 256 * 256, size);
+            const std::uint64_t view = gpu::texel_view_bytes(slice);
+            EXPECT_GE(view, size);
+            EXPECT_LE(view, size + gpu::texel_tail);
+            EXPECT_NE(view >> 8 & 255, 0U) << size;
+            if (view / 16 > engine().device.limits().texel_elements) continue;
+            EXPECT_TRUE(engine().device.handle().createBufferViewUnique(
+                {{}, slice.buffer, vk::Format::eR32G32B32A32Sfloat, slice.offset, view}));
+        }
+    }
+}
+
 TEST(Memory, MoreThanThereIsIsAnErrorWithItsSize) {
     // A device of its own: the validation layer has an opinion of such sizes too.
     const gpu::Device device;
