@@ -6,7 +6,7 @@
 //
 // A workgroup is one subgroup of LANES invocations.  It computes BLOCK output channels at LANES · PLACES places; each
 // lane has PLACES of them, LANES apart.  All memory is read as four-component texels: sources by place, weights by
-// output channel, and those are then handed round the subgroup by shuffles with constant indices, each one instruction.
+// output channel, and those are then handed round the subgroup by shuffles with constant indices, two instructions each.
 // A source that was packed for this has a border, so no tap needs a test; a tensor that is packed anyway has none
 // (TESTED).
 //
@@ -14,8 +14,8 @@
 //   weights:     [group][block][tap y][tap x][channel / 4][BLOCK][4]
 //   destination: dense, or, QUADS, [image][group][channel / 4][place][4]
 //
-// PLAIN reads a dense source instead, (N, C, H, W), a component at a time: for a single tap that lies inside everywhere
-// and few output channels, that costs less than packing first.
+// PLAIN reads a dense source instead, (N, C, H, W), a component at a time: where a single tap has few output channels,
+// and where few channels are read (a small image's, the chosen one's), that costs less than packing first.
 //
 // variant: 32x4 -DBLOCK=32 -DPLACES=4
 // variant: 16x4 -DBLOCK=16 -DPLACES=4

@@ -41,7 +41,7 @@ struct PackedProduct {
     std::int64_t destination_step_y = 1, destination_step_x = 1;
     bool accumulate = false;
     Activation activation = Activation::none;
-    /// The source is dense, (N, C, H, W) with H and W those of `source`: for one tap and no border.
+    /// The source is dense, (N, C, H, W) with H and W those of `source`, and has no border.
     bool plain = false;
     bool rectified = false;  // max(x, 0) of the source
     /// Packed, but without a border for all taps: those outside are zero.
