@@ -40,11 +40,6 @@ layout(constant_id = 3) const bool TESTED = false;     // taps outside the sourc
 layout(constant_id = 4) const bool QUADS = false;
 layout(constant_id = 5) const bool PAIRED = false;  // two blocks of four source channels a step: their number is even
 
-#ifdef PLAIN
-const bool PLAIN_SOURCE = true;
-#else
-const bool PLAIN_SOURCE = false;
-#endif
 const uint LANES = 8;
 const uint SHARES = (BLOCK + LANES - 1) / LANES;  // texels of weights that a lane loads for four channels
 
@@ -79,20 +74,18 @@ const uint WITH_BIAS = 1, RELU = 2;
 // The source is zero but for the channel that its image's selection names (−2: all).  Images are rows of workgroups.
 const uint CHOSEN = 4;
 
-#ifdef PLAIN
-// Four channels of a place; the last block's missing ones repeat its last, and have weights of zero.
+// Four channels of a place.
 vec4 fetch(uint at, uint c) {
+#ifdef PLAIN
+    // The last block's missing channels repeat its last, and have weights of zero.
     vec4 x;
     [[unroll]] for (uint j = 0; j < 4; ++j)
         x[j] = texelFetch(source, int(at + min(c * 4 + j, p.source_channels - 1) * p.plane)).x;
-    return rectified ? max(x, vec4(0.0)) : x;
-}
 #else
-vec4 fetch(uint at, uint c) {
     const vec4 x = texelFetch(source, int(at + c * p.plane));
+#endif
     return rectified ? max(x, vec4(0.0)) : x;
 }
-#endif
 
 void main() {
     const bool with_bias = (p.flags & WITH_BIAS) != 0;
@@ -107,7 +100,11 @@ void main() {
     uint to[PLACES];
     int tap_y[PLACES];  // of the first tap, where it is tested
     int tap_x[PLACES];
-    const uint group_at = group * (PLAIN_SOURCE ? p.source_channels : p.channels) * p.plane;
+#ifdef PLAIN
+    const uint group_at = group * p.source_channels * p.plane;
+#else
+    const uint group_at = group * p.channels * p.plane;
+#endif
     const uint destination_blocks = (p.destination_channels + 3) / 4;
     [[unroll]] for (uint q = 0; q < PLACES; ++q) {
         // Lanes without a place compute the last one again: a subgroup stays together.

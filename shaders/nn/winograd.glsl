@@ -1,11 +1,10 @@
 // Winograd's minimal filtering F(TILE × TILE, 3 × 3) (Lavin and Gray, arXiv 1509.09308): the transforms along one axis,
-// of `Value`s: one channel's, or four channels' at once.  Tiles of the source are POINTS × POINTS and overlap by two.
-//
-// Included once for each type: the file has no guard of its own.
+// of `Value`s, which the shader defines before: one channel's, or four channels' at once.  Tiles of the source are
+// POINTS × POINTS and overlap by two.
 #ifndef DECONV_WINOGRAD
 #define DECONV_WINOGRAD
+
 const uint POINTS = TILE + 2;
-#endif
 
 // Bᵀ d
 void to_points(inout Value d[POINTS]) {
@@ -46,3 +45,4 @@ void from_points(in Value m[POINTS], out Value y[TILE]) {
     y[3] = difference + 8.0 * difference2 + m[5];
 #endif
 }
+#endif

@@ -3,8 +3,8 @@
 // (conv_packed.comp): [point][group][channel / 4][image, tile row, tile column][4].
 //
 // One invocation transforms one tile of four channels of a dense tensor, (N, C, H, W), or of a packed one.  The
-// workgroup's y is the block of four channels, counted over groups.  DENSE: of one channel, [point][group][channel][image, tile row, tile column],
-// for conv_tiled.comp.
+// workgroup's y is the block of four channels, counted over groups.  DENSE: of one channel,
+// [point][group][channel][image, tile row, tile column], for conv_tiled.comp.
 //
 // variant: 2 -DTILE=2
 // variant: 4 -DTILE=4

@@ -53,6 +53,16 @@ bool reads_plain(const ConvolutionTask& task, const Source& from, const gpu::Dev
     return task.chosen || (from.packed.channels <= 4 && task.images * from.height * from.width <= 4096);
 }
 
+/// The device runs packed kernels, and an image's `bytes` as a packed source and the weights are one binding each.
+bool fits(const Convolution& c, std::int64_t bytes, const gpu::DeviceInfo& device) {
+    const auto packed = static_cast<std::uint64_t>(bytes);
+    const auto weights =
+        static_cast<std::uint64_t>(c.groups * c.out_channels * c.in_channels * c.kernel_y * c.kernel_x);
+    // Texels count up to 2^31, places up to what quotient() can do.
+    return runs_packed(device) && packed <= device.limits.storage_range &&
+           packed <= std::uint64_t{16} * device.limits.texel_elements && weights * 4 <= device.limits.storage_range;
+}
+
 /// The weights of the phase that has those taps.
 gpu::Slice packed_weights(Emitter& emitter, const ConvolutionTask& task, const PackedProduct& product, const Taps& y,
                           const Taps& x) {
@@ -71,19 +81,11 @@ gpu::Slice packed_weights(Emitter& emitter, const ConvolutionTask& task, const P
 }  // namespace
 
 bool PackedConvolution::runs(const Convolution& c, const gpu::DeviceInfo& device) {
-    const std::int64_t most = std::max(c.in_elements(), c.out_elements()) * 4;
-    return runs_packed(device) && static_cast<std::uint64_t>(most) <= device.limits.storage_range &&
-           static_cast<std::uint64_t>(most) <= std::uint64_t{16} * device.limits.texel_elements &&
-           static_cast<std::uint64_t>(c.groups * c.out_channels * c.in_channels * c.kernel_y * c.kernel_x) * 4 <=
-               device.limits.storage_range;
+    return fits(c, std::max(c.in_elements(), c.out_elements()) * 4, device);
 }
 
 bool PackedConvolution::supports(const ConvolutionTask& task, const gpu::DeviceInfo& device) const {
-    const auto most = static_cast<std::uint64_t>(scratch_bytes(task));
-    // Texels count up to 2^31, places up to what quotient() can do.
-    return runs_packed(device) && most <= device.limits.storage_range &&
-           most <= std::uint64_t{16} * device.limits.texel_elements &&
-           task.weights->floats->size() * 4 <= device.limits.storage_range;
+    return fits(task.convolution, scratch_bytes(task), device);
 }
 
 std::int64_t PackedConvolution::scratch_bytes(const ConvolutionTask& task) const {
@@ -96,8 +98,9 @@ void PackedConvolution::emit(Emitter& emitter, const ConvolutionTask& task) cons
     Source from = source_of(task);
     gpu::Slice packed = task.source;
     const bool plain = task.source_layout == Layout::dense && reads_plain(task, from, emitter.device());
+    const bool as_it_is = task.source_layout == Layout::packed || plain;
     bool tested = false;
-    if (task.source_layout == Layout::packed || plain) {
+    if (as_it_is) {
         Packed& tensor = from.packed;
         tested = tensor.first_y < 0 || tensor.first_x < 0 || tensor.first_y + tensor.height > from.height ||
                  tensor.first_x + tensor.width > from.width;
@@ -117,7 +120,7 @@ void PackedConvolution::emit(Emitter& emitter, const ConvolutionTask& task) cons
             product.tested = tested;
             product.quads = task.destination_layout == Layout::packed;
             product.plain = plain;
-            product.rectified = (task.source_layout == Layout::packed || plain) && task.rectifier.has_value();
+            product.rectified = as_it_is && task.rectifier.has_value();
             product.grid_height = y.places;
             product.grid_width = x.places;
             product.stride_y = y.stride;

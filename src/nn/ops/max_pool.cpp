@@ -18,8 +18,11 @@ class MaxPoolOperator : public Operator {
 
     std::optional<std::int64_t> same_channels(std::size_t /*i*/) const override { return 0; }
     Layouts layouts(const gpu::DeviceInfo& device) const override {
-        const auto bytes = static_cast<std::uint64_t>(outputs_[0][0] * outputs_[0][1] * plane_.size()) * 4;
-        return runs_packed(device) && gpu::prefers_texels(device, {{{}, 0, bytes}}) ? Layouts::alike : Layouts::dense;
+        // Packed maps run in one piece: what needs several bindings stays dense.
+        const std::int64_t plane = std::max(plane_.size(), output_plane_.size());
+        const auto bytes = static_cast<std::uint64_t>(outputs_[0][0] * outputs_[0][1] * plane) * 4;
+        const bool fits = bytes <= device.limits.storage_range && gpu::prefers_texels(device, {{{}, 0, bytes}});
+        return runs_packed(device) && fits ? Layouts::alike : Layouts::dense;
     }
 
     void forward(Emitter& emitter, const ForwardArguments& arguments) const override {
