@@ -35,4 +35,12 @@ uvec2 chosen_channels(int chosen, int first, uint count) {
     const int local = chosen - first;
     return local >= 0 && local < int(count) ? uvec2(local, 1) : uvec2(0);
 }
+
+// Four values as halves.  Those beyond the largest become it, for an infinite one would make others NaN; a NaN stays.
+uvec2 pack_halves(vec4 four) {
+    [[unroll]] for (uint i = 0; i < 4; ++i)
+        four[i] = four[i] > 65504.0 ? 65504.0 : (four[i] < -65504.0 ? -65504.0 : four[i]);
+    return uvec2(packHalf2x16(four.xy), packHalf2x16(four.zw));
+}
+vec4 unpack_halves(uvec2 four) { return vec4(unpackHalf2x16(four.x), unpackHalf2x16(four.y)); }
 #endif

@@ -54,6 +54,7 @@ json measure(Gpu& gpu, const std::string& name, nn::Network network, const std::
             bench::measure_frames(gpu.device, gpu.pipelines, gpu.scheduler, plan, options.seconds);
         result["frames"][what] = to_json(times.ms);
         result["frames"][what]["processor"] = times.processor_ms;
+        result["frames"][what]["device"] = times.device_ms;
         result["frames"][what]["memory_mib"] = static_cast<double>(plan.memory_bytes()) / 1048576;
     };
     nn::PlanOptions forward;

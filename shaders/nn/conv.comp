@@ -14,6 +14,8 @@
 // they are handed round.  A CPU's driver reads an address that all invocations share once for each of them; a broadcast
 // is a register shuffle.
 //
+// A destination of halves, eight channels together, [image][channel / 8][row][column][8], may be written by blocks of 16.
+//
 // AHEAD channels are loaded before they are multiplied: a GPU waits for memory once for all of them.
 //
 // variant: forward16x4s8 -DBLOCK=16 -DPIXELS=4 -DSUBGROUP=8 -DTEXELS
@@ -38,6 +40,9 @@ const uint share = BLOCK / SUBGROUP;  // weights that one invocation loads
 layout(local_size_x_id = 0) in;
 layout(constant_id = 1) const bool pointwise = false;  // 1×1, stride 1, no padding: source place = destination place
 layout(constant_id = 2) const bool rectified = false;  // max(x, 0) of the source
+#if BLOCK == 16 && !defined(SUBGROUP)
+layout(constant_id = 3) const bool to_halves = false;
+#endif
 
 #ifdef TEXELS
 layout(binding = 0) uniform samplerBuffer source;
@@ -58,6 +63,7 @@ layout(binding = 1) readonly buffer Weights { vec4 weights[]; };
 layout(binding = 2) readonly buffer Bias { float bias[]; };
 layout(binding = 2) readonly buffer Selections { ivec4 selections[]; };  // in its place, where `chosen`
 layout(binding = 3) buffer Destination { float destination[]; };
+layout(binding = 3) buffer DestinationFours { uvec2 destination_fours[]; };  // in its place, `to_halves`
 
 layout(push_constant) uniform Push {
     uint source_channels;       // of one group
@@ -217,6 +223,23 @@ void main() {
     [[unroll]] for (uint q = 0; q < PIXELS; ++q) {
         if (first + q * workgroup < places) {
             const uint place = uint(place_y[q]) * p.destination_width + uint(place_x[q]);
+#if BLOCK == 16 && !defined(SUBGROUP)
+            if (to_halves) {
+                [[unroll]] for (uint v = 0; v < vectors; ++v) {
+                    const uint all = group * p.destination_channels + block * BLOCK + v * 4;
+                    const uint eights = p.groups * p.destination_channels / 8;
+                    const uint at = ((image * eights + all / 8) * plane + place) * 2 + all / 4 % 2;
+                    vec4 value = sum[q][v];
+                    if (p.accumulate != 0) value += unpack_halves(destination_fours[at]);
+                    [[unroll]] for (uint j = 0; j < 4; ++j) {
+                        if (p.has_bias != 0) value[j] += bias[all + j];
+                        if (p.relu != 0) value[j] = value[j] < 0.0 ? 0.0 : value[j];
+                    }
+                    destination_fours[at] = pack_halves(value);
+                }
+                continue;
+            }
+#endif
             [[unroll]] for (uint j = 0; j < BLOCK; ++j) {
                 const uint channel = block * BLOCK + j;
                 if (channel < p.destination_channels) {

@@ -5,13 +5,15 @@
 //                                          guided: max(R, 0) where it is on, else 0
 //   all others, d the derivative at x:     deconv: |d| · max(R, 0); gradient: d · R; guided: d · max(R, 0)
 //
-// One invocation computes one element, or (where everything is read as texels) four.  The way back may hold several
-// copies of R over one x.
+// One invocation computes one element, or (where everything is read as texels, or is of halves) four.  The way back may
+// hold several copies of R over one x.
 //
 // variant: forward -DFORWARD
 // variant: reverse -DREVERSE
 // variant: forward.texels -DFORWARD -DTEXELS
 // variant: reverse.texels -DREVERSE -DTEXELS
+// variant: forward.halves -DFORWARD -DHALVES
+// variant: reverse.halves -DREVERSE -DHALVES
 #include "common.glsl"
 
 layout(local_size_x_id = 0) in;
@@ -25,6 +27,14 @@ const uint DECONV = 0, GUIDED = 1, GRADIENT = 2;
 layout(binding = 0) uniform samplerBuffer source;
 layout(binding = 1) buffer Destination { vec4 destination[]; };
 layout(binding = 2) uniform samplerBuffer x;  // for Relu its output serves as well
+#define FOUR(from, i) texelFetch(from, int(i))
+#define FOURS
+#elif defined(HALVES)
+layout(binding = 0) readonly buffer Source { uvec2 source[]; };
+layout(binding = 1) buffer Destination { uvec2 destination[]; };
+layout(binding = 2) readonly buffer Input { uvec2 x[]; };
+#define FOUR(from, i) unpack_halves(from[i])
+#define FOURS
 #else
 layout(binding = 0) readonly buffer Source { float source[]; };
 layout(binding = 1) buffer Destination { float destination[]; };
@@ -101,13 +111,13 @@ void main() {
     const uint index = linear_index();
     if (index >= p.items) return;
     const bool reads_x = !((operation == RELU || operation == CLIP_RECTIFIER) && rule == DECONV);
-#ifdef TEXELS
-    vec4 value = texelFetch(source, int(index));
+#ifdef FOURS
+    vec4 value = FOUR(source, index);
 #ifdef FORWARD
     [[unroll]] for (uint j = 0; j < 4; ++j) value[j] = apply(value[j]);
 #else
     vec4 v = vec4(0.0);
-    if (reads_x) v = texelFetch(x, int(remainder(p.first + index, p.period)));
+    if (reads_x) v = FOUR(x, remainder(p.first + index, p.period));
     [[unroll]] for (uint j = 0; j < 4; ++j) value[j] = reverse(value[j], v[j]);
 #endif
 #elif defined(FORWARD)
@@ -115,6 +125,11 @@ void main() {
 #else
     float value = reverse(source[index], reads_x ? x[remainder(p.first + index, p.period)] : 0.0);
 #endif
+#ifdef HALVES
+    if (p.accumulate != 0) value += FOUR(destination, index);
+    destination[index] = pack_halves(value);
+#else
     if (p.accumulate != 0) value += destination[index];
     destination[index] = value;
+#endif
 }

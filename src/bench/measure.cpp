@@ -175,6 +175,7 @@ FrameTimes measure_frames(const gpu::Device& device, gpu::Pipelines& pipelines, 
     }
     std::vector<double> measured;
     std::vector<double> processor;
+    std::vector<double> on_device;
     repeat(device, seconds, [&](bool counts) {
         const Clock::time_point begin = Clock::now();
         const std::clock_t used = std::clock();
@@ -182,8 +183,11 @@ FrameTimes measure_frames(const gpu::Device& device, gpu::Pipelines& pipelines, 
         if (!counts) return;
         measured.push_back(ms_since(begin));
         processor.push_back(static_cast<double>(std::clock() - used) * 1000 / CLOCKS_PER_SEC);
+        const std::vector<gpu::SegmentTime> segments = recording.times();
+        if (!segments.empty()) on_device.push_back(segments.back().end_ms - segments.front().start_ms);
     });
-    return {times_of(std::move(measured)), times_of(std::move(processor)).best};
+    const double device_ms = on_device.empty() ? 0 : times_of(std::move(on_device)).median;
+    return {times_of(std::move(measured)), device_ms, times_of(std::move(processor)).best};
 }
 
 void prepare(const gpu::Device& device, const nn::Model& model, const nn::Plan& plan) {

@@ -38,6 +38,7 @@ std::vector<LayerTimes> measure_layers(const gpu::Device& device, gpu::Pipelines
 
 struct FrameTimes {
     Times ms;
+    double device_ms = 0;     // from the first step's begin to the last one's end, the median; 0 without timestamps
     double processor_ms = 0;  // of all this program's threads, the least of any frame: a CPU's driver runs in them
 };
 

@@ -50,9 +50,9 @@ void AlgorithmChoices::set(const std::string& task, const std::string& algorithm
     by_task_[task] = algorithm;
 }
 
-bool AlgorithmChoices::forced() const {
+std::string AlgorithmChoices::forced() const {
     const std::lock_guard lock(mutex_);
-    return !forced_.empty();
+    return forced_;
 }
 
 void AlgorithmChoices::force(const std::string& algorithm) {

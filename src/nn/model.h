@@ -48,7 +48,8 @@ class AlgorithmChoices {
     void set(const std::string& task, const std::string& algorithm);
     /// One algorithm for every task that it can run, whatever was set; an empty name ends that.
     void force(const std::string& algorithm);
-    bool forced() const;
+    /// Its name, or none.
+    std::string forced() const;
 
   private:
     mutable std::mutex mutex_;

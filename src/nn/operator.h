@@ -24,7 +24,7 @@ enum class Rule { deconv, guided, gradient };
 /// How local response normalisation is crossed on the way back under `deconv` and `guided`.
 enum class LrnReverse { identity, derivative };
 
-/// A tensor in device memory: float32 (switches: uint32), row-major.
+/// A tensor in device memory: float32 (switches: uint32), row-major, where its layout does not say otherwise.
 struct Tensor {
     gpu::Slice slice;
     Shape shape;
@@ -40,6 +40,8 @@ struct Signal {
     Shape shape;
     std::int64_t copies = 1;
     Layout layout = Layout::dense;
+
+    std::int64_t copy_bytes() const { return elements(shape) * element_bytes(layout); }
 };
 
 struct ConvolutionTask;  // ops/convolution.h
@@ -157,6 +159,12 @@ struct GradientArguments {
     bool rectified = false;              // the output went through the operator's fused Activation::relu
 };
 
+/// What tensors may lie in beside `dense`, and where that would be.
+struct LayoutOffer {
+    const gpu::DeviceInfo& device;
+    Layout layout = Layout::packed;
+    std::int64_t copies = 1;  // of a signal
+};
 /// In which layouts an operator takes its inputs and outputs, and the signals at them: all dense; all in the same
 /// layout, whichever; or each in either.
 enum class Layouts { dense, alike, any };
@@ -175,7 +183,7 @@ class Operator {
     /// Channel c of input `i` and channel c + this of the output hang together, and with no other: on the way back,
     /// too, where one is zero, so is the other.
     virtual std::optional<std::int64_t> same_channels(std::size_t /*i*/) const { return std::nullopt; }
-    virtual Layouts layouts(const gpu::DeviceInfo& /*device*/) const { return Layouts::dense; }
+    virtual Layouts layouts(const LayoutOffer& /*offer*/) const { return Layouts::dense; }
     /// forward() can apply an Activation.
     virtual bool fuses_activation() const { return false; }
     virtual void forward(Emitter& emitter, const ForwardArguments& arguments) const = 0;

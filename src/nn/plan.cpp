@@ -122,23 +122,26 @@ class Plan::Builder {
         }
     }
 
-    /// Packed where all who make and read a tensor, or carry its signal, take it so, and nobody else looks at it.
+    /// Not dense where all who make and read a tensor, or carry its signal, take it so, and nobody else looks at it.
     void choose_layouts() {
         const auto tensors = net_.tensors().size();
         layouts_.assign(tensors, Layout::dense);
         const gpu::DeviceInfo& device = model_.device().info();
+        const bool halves =
+            options_.precision == Precision::half && device.half_precision && device.type != gpu::DeviceType::cpu;
+        const LayoutOffer offer{device, halves ? Layout::halves : Layout::packed, options_.copies};
         // Signals that people look at are dense, and a forced algorithm may run dense tensors only.
-        if (options_.keep_signals || model_.choices().forced()) return;
+        if (options_.keep_signals || !takes_layout(model_.choices().forced(), offer.layout)) return;
         for (std::size_t t = 0; t < tensors; ++t) {
             const Network::TensorInfo& info = net_.tensors()[t];
             const bool seen = info.producer < 0 || kept_.count(static_cast<int>(t)) > 0;
-            if (!seen && info.shape.size() == 4 && info.shape[1] % 4 == 0) layouts_[t] = Layout::packed;
+            if (!seen && info.shape.size() == 4 && info.shape[1] % (halves ? 16 : 4) == 0) layouts_[t] = offer.layout;
         }
         for (bool changed = true; changed;) {
             changed = false;
             for (std::size_t i = 0; i < net_.nodes().size(); ++i) {
                 const Network::NodeInfo& n = net_.nodes()[i];
-                const Layouts layouts = n.op->layouts(device);
+                const Layouts layouts = n.op->layouts(offer);
                 if (!needed_[i] || layouts == Layouts::any) continue;
                 std::vector<int> around = n.inputs;
                 around.insert(around.end(), n.outputs.begin(), n.outputs.end());
@@ -159,7 +162,15 @@ class Plan::Builder {
         return static_cast<int>(storages_.size()) - 1;
     }
 
-    static std::uint64_t bytes_of(const Shape& shape) { return static_cast<std::uint64_t>(elements(shape)) * 4; }
+    /// Of a tensor on the way forward; switches are whole words in any layout.
+    std::uint64_t tensor_bytes(int t) const {
+        const int producer = tensor(t).producer;
+        const bool switches = producer >= 0 && node(producer).outputs[0] != t;
+        return static_cast<std::uint64_t>(elements(tensor(t).shape) * (switches ? 4 : element_bytes(layout(t))));
+    }
+    std::uint64_t signal_bytes(int t) const {
+        return static_cast<std::uint64_t>(elements(tensor(t).shape) * element_bytes(layout(t)) * options_.copies);
+    }
 
     /// Times: node i runs forward at i; the start is made at `nodes`; node i runs back at 2 · nodes − i.
     int back_time(int i) const { return 2 * static_cast<int>(net_.nodes().size()) - i; }
@@ -177,7 +188,7 @@ class Plan::Builder {
         if (n.op->is_view()) return k == 0 ? std::optional<std::uint64_t>(0) : std::nullopt;
         const std::optional<std::int64_t> part = n.op->part_of_output(k);
         if (!part) return std::nullopt;
-        const std::uint64_t bytes = static_cast<std::uint64_t>(*part) * 4;
+        const auto bytes = static_cast<std::uint64_t>(*part * element_bytes(layout(n.outputs[0])));
         return bytes % model_.device().limits().storage_alignment == 0 ? std::optional(bytes) : std::nullopt;
     }
 
@@ -223,14 +234,14 @@ class Plan::Builder {
                 }
             }
         }
-        return place = {new_storage(bytes_of(tensor(t).shape)), 0};
+        return place = {new_storage(tensor_bytes(t)), 0};
     }
 
     void map_forward() {
         forward_.assign(net_.tensors().size(), {});
         const int nodes = static_cast<int>(net_.nodes().size());
         for (const int t : net_.inputs()) {
-            forward_[static_cast<std::size_t>(t)] = {new_storage(bytes_of(tensor(t).shape)), 0};
+            forward_[static_cast<std::size_t>(t)] = {new_storage(tensor_bytes(t)), 0};
             use_forward(t, -1);
         }
         for (int i = 0; i < nodes; ++i) {
@@ -274,9 +285,6 @@ class Plan::Builder {
         signal_.assign(net_.tensors().size(), {});
         if (options_.target < 0) return;
         const int nodes = static_cast<int>(net_.nodes().size());
-        const auto signal_bytes = [&](int t) {
-            return bytes_of(tensor(t).shape) * static_cast<std::uint64_t>(options_.copies);
-        };
         const auto target = static_cast<std::size_t>(options_.target);
         signal_[target] = {new_storage(signal_bytes(options_.target)), 0};
         storage(signal_[target]).use(nodes);
@@ -340,7 +348,7 @@ class Plan::Builder {
         for (std::size_t t = 0; t < forward_.size(); ++t) {
             if (forward_[t].storage < 0) continue;
             plan_.forward_[t] =
-                storage(forward_[t]).slice.part(forward_[t].offset, bytes_of(tensor(static_cast<int>(t)).shape));
+                storage(forward_[t]).slice.part(forward_[t].offset, tensor_bytes(static_cast<int>(t)));
         }
     }
 
@@ -350,9 +358,8 @@ class Plan::Builder {
     }
     Signal signal(int t) const {
         const Place& place = signal_[static_cast<std::size_t>(t)];
-        const std::uint64_t bytes = bytes_of(tensor(t).shape) * static_cast<std::uint64_t>(options_.copies);
-        return {storages_[static_cast<std::size_t>(place.storage)].slice.part(place.offset, bytes), tensor(t).shape,
-                options_.copies, layout(t)};
+        const gpu::Slice& whole = storages_[static_cast<std::size_t>(place.storage)].slice;
+        return {whole.part(place.offset, signal_bytes(t)), tensor(t).shape, options_.copies, layout(t)};
     }
 
     std::vector<Tensor> forward_tensors(const std::vector<int>& tensors) const {

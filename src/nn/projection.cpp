@@ -63,10 +63,12 @@ void emit_start(Emitter& emitter, const Tensor& tensor, const gpu::Slice& peaks,
     const std::int64_t one = elements(tensor.shape);
     for_slices(start.copies, {one * 4}, emitter.device().limits, [&](std::int64_t first, std::int64_t count) {
         const gpu::Slice to = floats(start.slice, first * one, count * one);
-        emit_zeros(emitter, to, count * one, "start");
-        const StartPush start_push{u(count * extent.images * extent.plane), u(first), u(extent.channels),
-                                   u(extent.plane), u(extent.images)};
-        emitter.emit(linear_dispatch(emitter, "nn/start", start_push.items, start_push,
+        const bool chosen_only = emitter.device().type == gpu::DeviceType::cpu;
+        if (chosen_only) emit_zeros(emitter, to, count * one, "start");
+        const StartPush start_push{u(count * (chosen_only ? extent.images * extent.plane : one)), u(first),
+                                   u(extent.channels), u(extent.plane), u(extent.images)};
+        emitter.emit(linear_dispatch(emitter, chosen_only ? "nn/start.chosen" : "nn/start.all", start_push.items,
+                                     start_push,
                                      {gpu::in(tensor.slice), gpu::in(peaks), gpu::in(selections), gpu::out(to)},
                                      "start"));
     });

@@ -16,8 +16,14 @@ std::int64_t elements(const Shape& shape);
 
 /// How a tensor lies in device memory.  `packed`: [image][channel / 4][row][column][4], only of (N, C, H, W) with C a
 /// multiple of four, so that it has the same size, and so has any run of four channels; what goes element by element
-/// needs not know.
-enum class Layout : std::uint8_t { dense, packed };
+/// needs not know.  `halves`: [image][channel / 8][row][column][8] in half precision, with C a multiple of sixteen;
+/// switches likewise, but in whole words.
+enum class Layout : std::uint8_t { dense, packed, halves };
+
+/// Of an element that is no switch.
+inline std::int64_t element_bytes(Layout layout) {
+    return layout == Layout::halves ? 2 : 4;
+}
 /// "1x3x224x224"; "scalar" for no dimensions.
 std::string to_string(const Shape& shape);
 

@@ -1,6 +1,7 @@
 #include "nn/tuner.h"
 
 #include <algorithm>
+#include <bit>
 #include <chrono>
 #include <fstream>
 #include <memory>
@@ -8,11 +9,16 @@
 #include <random>
 
 #include "base/error.h"
+#include "base/half.h"
 #include "base/whole_file.h"
 
 namespace deconv::nn {
 namespace {
 
+/// Runs of a task to a submission: a GPU that is waited for after each short kernel clocks low.
+int repeats_of(const gpu::DeviceInfo& device) {
+    return device.type == gpu::DeviceType::cpu ? 1 : 16;
+}
 /// Collects the dispatches of one task, with constants and scratch memory of its own.
 class TrialEmitter : public Emitter {
   public:
@@ -52,7 +58,7 @@ class TrialEmitter : public Emitter {
 };
 
 /// Of algorithms and of how they are measured; what an earlier one found is measured anew.
-constexpr int generation = 2;
+constexpr int generation = 3;
 
 struct Trial {
     const ConvolutionAlgorithm* algorithm = nullptr;
@@ -62,13 +68,14 @@ struct Trial {
     int runs = 0;
 };
 
-double run(gpu::Scheduler& scheduler, const gpu::Recording& recording) {
+/// Milliseconds of one run of the task.
+double run(const gpu::Device& device, gpu::Scheduler& scheduler, const gpu::Recording& recording) {
     const auto begin = std::chrono::steady_clock::now();
     scheduler.wait(scheduler.submit(recording));
     double ms = 0;
     for (const gpu::SegmentTime& time : recording.times()) ms += time.end_ms - time.start_ms;
-    if (ms > 0) return ms;
-    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
+    if (ms <= 0) ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
+    return ms / repeats_of(device.info());
 }
 
 std::string best_of(const std::map<std::string, double>& milliseconds) {
@@ -127,14 +134,20 @@ std::map<std::string, double> Tuner::measured(const std::string& task) const {
 }
 
 std::map<std::string, double> Tuner::measure(const ConvolutionTask& task) {
-    const Convolution& c = task.convolution;
-    const bool forward = task.direction == Direction::forward;
-    const auto bytes = [&](std::int64_t elements) { return static_cast<std::uint64_t>(elements * task.images) * 4; };
-    const gpu::Buffer source(device_, bytes(forward ? c.in_elements() : c.out_elements()), gpu::MemoryUse::device);
-    const gpu::Buffer destination(device_, bytes(forward ? c.out_elements() : c.in_elements()), gpu::MemoryUse::device);
-    std::vector<float> values(source.bytes() / 4);
+    const auto bytes = [&](std::int64_t elements, Layout layout) {
+        return static_cast<std::uint64_t>(elements * task.images * element_bytes(layout));
+    };
+    const gpu::Buffer source(device_, bytes(task.source_elements(), task.source_layout), gpu::MemoryUse::device);
+    const gpu::Buffer destination(device_, bytes(task.destination_elements(), task.destination_layout),
+                                  gpu::MemoryUse::device);
+    std::vector<std::uint32_t> values(source.bytes() / 4);
     std::mt19937 random(1);
-    for (float& value : values) value = static_cast<float>(random() % 1024) / 512.0F - 1.0F;
+    const auto value = [&] { return static_cast<float>(random() % 1024) / 512.0F - 1.0F; };
+    for (std::uint32_t& word : values) {
+        word = task.source_layout == Layout::halves
+                   ? std::uint32_t{float_to_half(value())} | std::uint32_t{float_to_half(value())} << 16U
+                   : std::bit_cast<std::uint32_t>(value());
+    }
     gpu::upload(device_, std::as_bytes(std::span(values)), source.slice());
 
     ConvolutionTask trial_task = task;
@@ -149,7 +162,7 @@ std::map<std::string, double> Tuner::measure(const ConvolutionTask& task) {
         Trial trial;
         trial.algorithm = algorithm;
         trial.emitter = std::make_unique<TrialEmitter>(device_, std::string(algorithm->name()));
-        emit_convolution(*trial.emitter, trial_task);
+        for (int repeat = 0; repeat < repeats_of(device_.info()); ++repeat) emit_convolution(*trial.emitter, trial_task);
         trial.recording = std::make_unique<gpu::Recording>(device_, pipelines_, trial.emitter->steps(),
                                                            gpu::Recording::Options::guess(device_.info()));
         trials.push_back(std::move(trial));
@@ -157,9 +170,9 @@ std::map<std::string, double> Tuner::measure(const ConvolutionTask& task) {
     gpu::Scheduler scheduler(device_);
     // A GPU that did little clocks low, and then memory seems faster beside arithmetic than it is.
     const auto warm_until = std::chrono::steady_clock::now() +
-                            std::chrono::milliseconds(device_.info().type == gpu::DeviceType::cpu ? 0 : 60);
+                            std::chrono::milliseconds(device_.info().type == gpu::DeviceType::cpu ? 0 : 200);
     while (std::chrono::steady_clock::now() < warm_until) {
-        for (Trial& trial : trials) run(scheduler, *trial.recording);
+        for (Trial& trial : trials) run(device_, scheduler, *trial.recording);
     }
     // In turns, so that what else the machine does meets all alike; who is far behind is left out.
     // Short runs differ more from one another, and cost less.
@@ -168,7 +181,7 @@ std::map<std::string, double> Tuner::measure(const ConvolutionTask& task) {
     for (int round = 0; round < rounds(); ++round) {
         for (Trial& trial : trials) {
             if (round > 2 && trial.best_ms > 2 * best) continue;
-            const double ms = run(scheduler, *trial.recording);
+            const double ms = run(device_, scheduler, *trial.recording);
             trial.recording->finished();  // cuts it as a frame's steps are cut
             if (round == 0) continue;     // caches are cold
             trial.best_ms = trial.runs++ == 0 ? ms : std::min(trial.best_ms, ms);

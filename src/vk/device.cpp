@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "vk/cooperative_matrix.h"
 
 namespace deconv::gpu {
 namespace {
@@ -61,22 +62,6 @@ bool has_extension(vk::PhysicalDevice device, const char* name) {
     });
 }
 
-/// Does the device offer what DeviceInfo::cooperative_matrix says?
-bool multiplies_matrices(vk::Instance instance, vk::PhysicalDevice device) {
-    if (!has_extension(device, VK_NV_COOPERATIVE_MATRIX_EXTENSION_NAME)) return false;
-    const auto list = reinterpret_cast<PFN_vkGetPhysicalDeviceCooperativeMatrixPropertiesNV>(
-        instance.getProcAddr("vkGetPhysicalDeviceCooperativeMatrixPropertiesNV"));
-    std::uint32_t count = 0;
-    if (list == nullptr || list(device, &count, nullptr) != VK_SUCCESS) return false;
-    std::vector<VkCooperativeMatrixPropertiesNV> kinds(count, {VK_STRUCTURE_TYPE_COOPERATIVE_MATRIX_PROPERTIES_NV});
-    if (list(device, &count, kinds.data()) != VK_SUCCESS) return false;
-    return std::any_of(kinds.begin(), kinds.end(), [](const VkCooperativeMatrixPropertiesNV& kind) {
-        return kind.MSize == 16 && kind.NSize == 16 && kind.KSize == 16 && kind.AType == VK_COMPONENT_TYPE_FLOAT16_NV &&
-               kind.BType == VK_COMPONENT_TYPE_FLOAT16_NV && kind.CType == VK_COMPONENT_TYPE_FLOAT32_NV &&
-               kind.DType == VK_COMPONENT_TYPE_FLOAT32_NV && kind.scope == VK_SCOPE_SUBGROUP_NV;
-    });
-}
-
 DeviceInfo describe(vk::Instance instance, vk::PhysicalDevice device) {
     const auto chain = device.getProperties2<vk::PhysicalDeviceProperties2, vk::PhysicalDeviceVulkan11Properties,
                                              vk::PhysicalDeviceVulkan12Properties>();
@@ -111,6 +96,7 @@ DeviceInfo describe(vk::Instance instance, vk::PhysicalDevice device) {
     info.cooperative_matrix = info.half_precision && info.subgroup_size == 32 &&
                               features.get<vk::PhysicalDeviceVulkan12Features>().vulkanMemoryModel &&
                               features.get<vk::PhysicalDeviceVulkan12Features>().vulkanMemoryModelDeviceScope &&
+                              has_extension(device, cooperative_matrix_extension) &&
                               multiplies_matrices(instance, device);
     const vk::PhysicalDeviceMemoryProperties memory = device.getMemoryProperties();
     for (std::uint32_t i = 0; i < memory.memoryHeapCount; ++i) {
@@ -255,6 +241,7 @@ Device::Device(const DeviceOptions& wanted) : messages_(std::make_unique<Message
         info_.subgroup_broadcast = false;
         info_.subgroup_shuffle = false;
     }
+    if (options.validation && !validation_layer_knows_matrices()) info_.cooperative_matrix = false;
 
     const auto families = physical_.getQueueFamilyProperties();
     const auto family = std::find_if(families.begin(), families.end(), [](const vk::QueueFamilyProperties& f) {
@@ -267,7 +254,7 @@ Device::Device(const DeviceOptions& wanted) : messages_(std::make_unique<Message
     std::vector<const char*> extensions = options.device_extensions;
     // A device that offers the portability subset must have it enabled.
     if (has_extension(physical_, "VK_KHR_portability_subset")) extensions.push_back("VK_KHR_portability_subset");
-    if (info_.cooperative_matrix) extensions.push_back(VK_NV_COOPERATIVE_MATRIX_EXTENSION_NAME);
+    if (info_.cooperative_matrix) extensions.push_back(cooperative_matrix_extension);
     const float priority = 1.0F;
     const vk::DeviceQueueCreateInfo queue({}, queue_family_, 1, &priority);
     vk::PhysicalDeviceVulkan12Features core12;
@@ -275,7 +262,7 @@ Device::Device(const DeviceOptions& wanted) : messages_(std::make_unique<Message
     core12.shaderFloat16 = info_.half_precision;
     core12.vulkanMemoryModel = info_.cooperative_matrix;             // which those shaders are written for
     core12.vulkanMemoryModelDeviceScope = info_.cooperative_matrix;  // of atomics elsewhere
-    vk::PhysicalDeviceCooperativeMatrixFeaturesNV matrices(VK_TRUE);
+    CooperativeMatrixFeatures matrices;
     if (info_.cooperative_matrix) core12.pNext = &matrices;
     device_ = physical_.createDeviceUnique(vk::DeviceCreateInfo({}, queue, {}, extensions, nullptr, &core12));
     queue_ = device_->getQueue(queue_family_, 0);

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/whole_file.h"
+#include "vk/cooperative_matrix.h"
 #include "vk/shaders.h"
 
 namespace deconv::gpu {
@@ -93,7 +94,8 @@ const Pipeline& Pipelines::get(std::string_view shader, const std::vector<std::u
     const vk::PushConstantRange range(vk::ShaderStageFlagBits::eCompute, 0, push_bytes);
     made->layout = handle.createPipelineLayoutUnique(
         vk::PipelineLayoutCreateInfo({}, 1, &*made->bindings, push_bytes > 0 ? 1 : 0, &range));
-    made->module = handle.createShaderModuleUnique({{}, found->code.size_bytes(), found->code.data()});
+    const std::vector<std::uint32_t> code = translate_matrices(found->code);
+    made->module = handle.createShaderModuleUnique({{}, 4 * code.size(), code.data()});
     std::vector<vk::SpecializationMapEntry> entries;
     for (std::uint32_t i = 0; i < constants.size(); ++i) entries.emplace_back(i, 4 * i, 4);
     const vk::SpecializationInfo special(static_cast<std::uint32_t>(entries.size()), entries.data(),

@@ -29,9 +29,17 @@ constexpr auto compute_stage = vk::PipelineStageFlagBits::eComputeShader | vk::P
 constexpr auto shader_read = vk::AccessFlagBits::eShaderRead | vk::AccessFlagBits::eTransferRead;
 constexpr auto shader_write = vk::AccessFlagBits::eShaderWrite | vk::AccessFlagBits::eTransferWrite;
 
-void barrier(vk::CommandBuffer commands) {
+/// `copies`: on either side there may be the device's own copies and fills, which cost a GPU more to wait for.
+void barrier(vk::CommandBuffer commands, bool copies) {
     const vk::MemoryBarrier memory(shader_write, shader_read | shader_write);
-    commands.pipelineBarrier(compute_stage, compute_stage, {}, memory, {}, {});
+    const vk::MemoryBarrier of_shaders(vk::AccessFlagBits::eShaderWrite,
+                                       vk::AccessFlagBits::eShaderRead | vk::AccessFlagBits::eShaderWrite);
+    if (copies) {
+        commands.pipelineBarrier(compute_stage, compute_stage, {}, memory, {}, {});
+    } else {
+        constexpr auto stage = vk::PipelineStageFlagBits::eComputeShader;
+        commands.pipelineBarrier(stage, stage, {}, of_shaders, {}, {});
+    }
 }
 
 /// What steps since the last barrier have touched.
@@ -278,22 +286,26 @@ void Recording::record() {
             commands.writeTimestamp(vk::PipelineStageFlagBits::eTopOfPipe, *queries_, 2 * s);
         }
         // Earlier segments and the other frame in flight use the same memory.
-        barrier(commands);
+        barrier(commands, true);
         Hazards hazards;
+        bool copied = false;  // since then there was a copy or fill
         std::size_t previous = steps_.size();
         for (const Piece& piece : plan[s]) {
             const Step& step = steps_[piece.step];
             if (piece.step != previous) {
                 const std::vector<Binding> bindings = bindings_of(step);
+                const bool copies = step.dispatch.shader.empty() && !step.dispatch.fft;
                 if (hazards.conflicts(bindings)) {
-                    barrier(commands);
+                    barrier(commands, copied || copies);
                     hazards.clear();
+                    copied = false;
                 }
                 hazards.add(bindings);
+                copied = copied || copies;
                 previous = piece.step;
             } else {
                 // Parts of one grid touch different elements, but within ranges that overlap.
-                barrier(commands);
+                barrier(commands, copied);
             }
             const Dispatch& dispatch = step.dispatch;
             if (dispatch.fft) {

@@ -91,7 +91,7 @@ TEST(EngineAlgorithms, Tiled) {
             comparison.expect_forward(1e-5);
             for (const nn::Rule rule : all_rules) comparison.expect_projection("y", rule, {{}, {}}, 1e-5);
             EXPECT_EQ(dispatches(comparison.runner().current(), "nn/conv_tiled"), 2);
-            EXPECT_EQ(dispatches(comparison.runner().current(), "nn/sum_parts"), 2);
+            EXPECT_EQ(dispatches(comparison.runner().current(), "nn/sum_parts.floats"), 2);
         }
     }
 }
@@ -136,14 +136,14 @@ TEST(EngineAlgorithms, WinogradAddsUpThePartsOfItsProducts) {
 TEST(EngineAlgorithms, HalfPrecision) {
     const gpu::DeviceInfo& device = engine().device.info();
     if (!device.half_precision) GTEST_SKIP() << device.name << " has no half precision";
-    for (const std::string algorithm : {"half", "matrix", "matrix128x128"}) {
+    for (const std::string algorithm : {"matrix", "matrix64", "matrix16x128", "matrix128x128", "half"}) {
         if (algorithm != "half" && !device.cooperative_matrix) {
             std::printf("SKIPPED: %s has no cooperative matrices\n", device.name.c_str());
             continue;
         }
         Random random(68);
         // A GPU's driver takes long to make a pipeline.
-        for (int trial = 0; trial < (algorithm == "half" ? 24 : 8); ++trial) {
+        for (int trial = 0; trial < (algorithm == "half" ? 24 : 4); ++trial) {
             const std::int64_t kernel = random.pick<std::int64_t>({1, 3, 5});
             const std::int64_t group = random.pick<std::int64_t>({1, 1, 2});
             const std::int64_t in = group * random.pick<std::int64_t>({3, 16, 20, 64, 160});

@@ -6,9 +6,11 @@ namespace deconv::testing {
 namespace {
 
 /// A chain of what keeps maps packed, with windows, sizes and channels at random; "y" is its last map.
+/// For half precision all is in small whole numbers, which halves hold exactly: else near ties of a pool go either way,
+/// and the signal with them.
 class Chain {
   public:
-    explicit Chain(Random& random) : random_(random) {
+    Chain(Random& random, nn::Precision precision) : random_(random), whole_(precision == nn::Precision::half) {
         shape_ = {random.integer(1, 2), random.integer(1, 5), random.integer(20, 31), random.integer(20, 31)};
         channels_ = shape_[1];
         last_ = "x";
@@ -21,10 +23,19 @@ class Chain {
     ModelMaker maker;
     const Shape& shape() const { return shape_; }
     const std::string& text() const { return text_; }
+    reference::Tensor image() {
+        return numbers(shape_, [&] { return random_.integer(-2, 2); });
+    }
 
   private:
     std::string fresh() { return "t" + std::to_string(next_++); }
-    std::int64_t some_channels() { return 4 * random_.pick<std::int64_t>({1, 2, 3, 4, 5, 9}); }
+    std::int64_t some_channels() { return (whole_ ? 16 : 4) * random_.pick<std::int64_t>({1, 2, 3, 4, 5, 9}); }
+    template <typename F>
+    reference::Tensor numbers(const Shape& shape, const F& number) {
+        reference::Tensor t = random_.normal(shape);
+        for (double& v : t.data) v = whole_ ? static_cast<double>(number()) : v;
+        return t;
+    }
 
     /// Twice in a chain something else than 1.
     Ints some_strides() {
@@ -40,7 +51,8 @@ class Chain {
     /// `same`: the map keeps its size.
     std::string conv_of(const std::string& from, std::int64_t out, bool same) {
         const std::int64_t kernel = random_.pick<std::int64_t>(same ? Ints{1, 3, 5} : Ints{1, 2, 3, 3, 5});
-        const std::int64_t group = channels_ % 8 == 0 && out % 8 == 0 && random_.flip() ? 2 : 1;
+        const std::int64_t split = whole_ ? 32 : 8;
+        const std::int64_t group = channels_ % split == 0 && out % split == 0 && random_.flip() ? 2 : 1;
         const Ints strides = same ? Ints{1, 1} : some_strides();
         const std::int64_t dilation = !same && kernel < 5 ? random_.pick<std::int64_t>({1, 1, 2}) : 1;
         // Half of its reach at each edge, or one more or less: maps must not vanish.
@@ -48,11 +60,17 @@ class Chain {
         for (std::size_t i = 0; i < 4 && !same; ++i) {
             pads[i] = std::max<std::int64_t>(0, pads[i] + random_.integer(i < 2 ? -1 : 0, 1));
         }
-        reference::Tensor weights = random_.normal({out, channels_ / group, kernel, kernel});
         const std::int64_t taps = channels_ / group * kernel * kernel;
-        for (double& w : weights.data) w /= std::sqrt(static_cast<double>(taps));
+        // Of whole numbers three of a sum are not zero.
+        reference::Tensor weights = numbers({out, channels_ / group, kernel, kernel}, [&] {
+            const std::int64_t at = random_.integer(0, taps - 1);
+            return at == 0 ? -1 : (at < 3 ? 1 : 0);
+        });
+        for (double& w : weights.data) w /= whole_ ? 1 : std::sqrt(static_cast<double>(taps));
         std::vector<std::string> inputs{from, maker.constant(fresh(), Random::rounded(std::move(weights)))};
-        if (random_.flip()) inputs.push_back(maker.constant(fresh(), random_.normal({out})));
+        if (random_.flip()) {
+            inputs.push_back(maker.constant(fresh(), numbers({out}, [&] { return random_.integer(-2, 2); })));
+        }
         text_ += " " + std::to_string(out);
         return add("Conv", inputs,
                    {{"pads", pads}, {"strides", strides}, {"dilations", Ints{dilation, dilation}}, {"group", group}});
@@ -96,30 +114,44 @@ class Chain {
     }
 
     Random& random_;
+    bool whole_;
     Shape shape_;
     std::string last_, text_;
     std::int64_t channels_ = 0;
     int next_ = 0, strided_ = 0;
 };
 
-/// Packed sources and destinations among the convolutions of a plan.
-int packed_ends(const nn::Plan& plan) {
+/// Sources and destinations in that layout among the convolutions of a plan.
+int ends_in(nn::Layout layout, const nn::Plan& plan) {
     int count = 0;
     for (const nn::ConvolutionTask& task : plan.convolutions()) {
-        count += (task.source_layout == nn::Layout::packed ? 1 : 0) +
-                 (task.destination_layout == nn::Layout::packed ? 1 : 0);
+        count += (task.source_layout == layout ? 1 : 0) + (task.destination_layout == layout ? 1 : 0);
     }
     return count;
 }
 
-void expect_chains(unsigned seed, int trials, const std::string& algorithm) {
+/// The layout that the device gains by in that precision.
+nn::Layout layout_for(nn::Precision precision) {
+    const gpu::DeviceInfo& device = engine().device.info();
+    if (precision == nn::Precision::half) {
+        const bool halves = device.half_precision && device.type != gpu::DeviceType::cpu;
+        return halves ? nn::Layout::halves : nn::Layout::dense;
+    }
+    return nn::runs_packed(device) ? nn::Layout::packed : nn::Layout::dense;
+}
+
+void expect_chains(unsigned seed, int trials, const std::string& algorithm,
+                   nn::Precision precision = nn::Precision::single) {
     Random random(seed);
-    int packed = 0;
+    const double tolerance = precision == nn::Precision::half ? 2e-3 : 3e-5;
+    const nn::Layout layout = layout_for(precision);
+    int ends = 0;
     for (int trial = 0; trial < trials; ++trial) {
-        const Chain chain(random);
+        Chain chain(random, precision);
         SCOPED_TRACE("trial " + std::to_string(trial) + ": " + reference::to_string(chain.shape()) + chain.text());
-        Comparison comparison(chain.maker.proto(), {{"x", random.normal(chain.shape())}}, {"y"});
+        Comparison comparison(chain.maker.proto(), {{"x", chain.image()}}, {"y"});
         Runner& runner = comparison.runner();
+        runner.precision(precision);
         const Shape& made = comparison.values().at("y").shape;
         for (const nn::Rule rule : all_rules) {
             nn::Selection all;
@@ -133,17 +165,17 @@ void expect_chains(unsigned seed, int trials, const std::string& algorithm) {
                     runner.model().choices().set(describe(task), algorithm);
                 }
             }
-            comparison.expect_projection("y", rule, selections, 3e-5);
-            EXPECT_LE(relative_error(runner.values("y"), comparison.values().at("y").data), 3e-5) << "forward";
-            packed += packed_ends(runner.current());
+            comparison.expect_projection("y", rule, selections, tolerance);
+            EXPECT_LE(relative_error(runner.values("y"), comparison.values().at("y").data), tolerance) << "forward";
+            int others = 0;
+            for (const nn::Layout any : {nn::Layout::packed, nn::Layout::halves}) {
+                (any == layout ? ends : others) += ends_in(any, runner.current());
+            }
+            EXPECT_EQ(others, 0);
         }
     }
-    std::printf("[          ] %d packed ends of convolutions in %d chains\n", packed, trials);
-    if (nn::runs_packed(engine().device.info())) {
-        EXPECT_GT(packed, 6 * trials);
-    } else {
-        EXPECT_EQ(packed, 0);
-    }
+    std::printf("[          ] %d ends of convolutions are not dense in %d chains\n", ends, trials);
+    EXPECT_GE(ends, layout == nn::Layout::dense ? 0 : 6 * trials);
 }
 
 TEST(EngineLayouts, OfChains) {
@@ -153,6 +185,15 @@ TEST(EngineLayouts, OfChains) {
 TEST(EngineLayouts, OfChainsByWinograd) {
     expect_chains(223, 20, "winograd2");
     expect_chains(227, 20, "winograd4");
+}
+
+TEST(EngineLayouts, OfChainsInHalfPrecision) {
+    const bool matrices = engine().device.info().cooperative_matrix;
+    expect_chains(233, matrices ? 8 : 16, "", nn::Precision::half);
+    if (!matrices) return;  // only one algorithm reads halves
+    for (const char* algorithm : {"half", "matrix", "matrix64", "matrix16x128", "matrix128x128"}) {
+        expect_chains(239, 3, algorithm, nn::Precision::half);
+    }
 }
 
 TEST(EngineLayouts, WhatIsLookedAtIsDense) {
@@ -179,7 +220,7 @@ TEST(EngineLayouts, WhatIsLookedAtIsDense) {
         const auto sees = [&](const char* name) { return std::count(observed.begin(), observed.end(), name) > 0; };
         const int expected = (sees("a") || sees("b") ? 0 : 4) + (sees("c") ? 0 : 3);
         if (nn::runs_packed(engine().device.info())) {
-            EXPECT_EQ(packed_ends(runner.current()), expected) << "observed: " << observed.size();
+            EXPECT_EQ(ends_in(nn::Layout::packed, runner.current()), expected) << "observed: " << observed.size();
         }
     }
 }

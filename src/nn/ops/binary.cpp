@@ -113,8 +113,8 @@ class BinaryOperator : public Operator {
         return function_ == Function::div ? "a divisor carries no signal back" : "a slope carries no signal back";
     }
 
-    Layouts layouts(const gpu::DeviceInfo& /*device*/) const override {
-        const bool alike = shapes_[0] == shapes_[1] && !constants_[0] && !constants_[1];
+    Layouts layouts(const LayoutOffer& offer) const override {
+        const bool alike = offer.layout == Layout::packed && shapes_[0] == shapes_[1] && !constants_[0] && !constants_[1];
         return alike ? Layouts::alike : Layouts::dense;
     }
     Needs needs(std::size_t input, Rule /*rule*/, LrnReverse /*lrn*/) const override {
@@ -178,7 +178,8 @@ class SumOperator : public Operator {
                             {{}, shapes_[arguments.input]}, {}, name_);
     }
 
-    Layouts layouts(const gpu::DeviceInfo& /*device*/) const override {
+    Layouts layouts(const LayoutOffer& offer) const override {
+        if (offer.layout != Layout::packed) return Layouts::dense;
         for (std::size_t i = 0; i < shapes_.size(); ++i) {
             if (shapes_[i] != outputs_[0] || constants_[i]) return Layouts::dense;
         }

@@ -28,8 +28,8 @@ class ConvOperator : public Operator {
         emit_convolution(emitter, task);
     }
     bool fuses_activation() const override { return true; }
-    Layouts layouts(const gpu::DeviceInfo& device) const override {
-        return takes_packed(convolution_, device) ? Layouts::any : Layouts::dense;
+    Layouts layouts(const LayoutOffer& offer) const override {
+        return takes_layout(convolution_, outputs_[0][0], offer) ? Layouts::any : Layouts::dense;
     }
 
     // The exact adjoint: the same weights, no bias.

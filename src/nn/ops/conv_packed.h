@@ -10,7 +10,9 @@ class PackedConvolution : public ConvolutionAlgorithm {
     /// Could it run such a convolution both ways, whatever the layouts?
     static bool runs(const Convolution& convolution, const gpu::DeviceInfo& device);
     std::string_view name() const override { return "packed"; }
-    bool takes(Layout /*source*/, Layout /*destination*/) const override { return true; }
+    bool takes(Layout source, Layout destination) const override {
+        return source != Layout::halves && destination != Layout::halves;
+    }
     bool supports(const ConvolutionTask& task, const gpu::DeviceInfo& device) const override;
     bool runs_chosen() const override { return true; }
     bool fuses_rectifier(const ConvolutionTask& task) const override {
@@ -24,7 +26,9 @@ class PackedConvolution : public ConvolutionAlgorithm {
 class PointwiseConvolution : public ConvolutionAlgorithm {
   public:
     std::string_view name() const override { return "pointwise"; }
-    bool takes(Layout source, Layout /*destination*/) const override { return source == Layout::dense; }
+    bool takes(Layout source, Layout destination) const override {
+        return source == Layout::dense && destination != Layout::halves;
+    }
     bool supports(const ConvolutionTask& task, const gpu::DeviceInfo& device) const override;
     bool runs_chosen() const override { return true; }
     bool suits(const ConvolutionTask& task, const gpu::DeviceInfo& device) const override;

@@ -8,13 +8,15 @@
 namespace deconv::nn {
 
 const TileShape& shape_of(TileKind kind) {
-    static const std::array<TileShape, 6> shapes{{
+    static const std::array<TileShape, 8> shapes{{
         {"tiled", "nn/conv_tiled.64x64", 64, 64, 8, 64, 8192, false, false},
         {"tiled128", "nn/conv_tiled.128x64", 128, 64, 8, 128, 12288, false, false},
         {"tiled128x32", "nn/conv_tiled.128x32", 128, 32, 8, 64, 10240, false, false},
         {"half", "nn/conv_tiled.half", 64, 64, 16, 64, 8192, true, false},
-        {"matrix", "nn/conv_tiled.matrix", 64, 64, 32, 128, 20480, true, true},
-        {"matrix128x128", "nn/conv_tiled.matrix128x128", 128, 128, 32, 256, 40960, true, true},
+        {"matrix", "nn/conv_tiled.matrix", 64, 64, 32, 128, 20480, true, true, 160},
+        {"matrix64", "nn/conv_tiled.matrix64", 64, 64, 64, 128, 36864, true, true, 160},
+        {"matrix128x128", "nn/conv_tiled.matrix128x128", 128, 128, 32, 128, 40960, true, true, 132},
+        {"matrix16x128", "nn/conv_tiled.matrix16x128", 16, 128, 64, 128, 41472, true, true, 320},
     }};
     return shapes.at(static_cast<std::size_t>(kind));
 }
@@ -22,7 +24,7 @@ const TileShape& shape_of(TileKind kind) {
 std::int64_t TiledProduct::part_steps() const {
     // What keeps a large GPU busy (an H200 was fastest with 200 to 400 workgroups of any of these sizes); a part of
     // fewer steps does little but begin and end.
-    constexpr std::int64_t wanted = 320;
+    const std::int64_t wanted = shape().wanted;
     constexpr std::int64_t fewest = 8;
     const std::int64_t count =
         whole ? 1 : std::clamp<std::int64_t>(wanted / tiles(), 1, std::max<std::int64_t>(1, steps() / fewest));
@@ -52,13 +54,17 @@ std::vector<std::uint32_t> tiled_weight_table(
             const std::int64_t block = (g * product.blocks() + d / product.shape().height) * depth;
             for (std::int64_t s = 0; s < product.source_channels; ++s) {
                 for (std::int64_t t = 0; t < product.taps(); ++t) {
-                    const std::int64_t k = product.by_taps() ? t * product.source_channels + s : s * product.taps() + t;
-                    // Within a step a matrix has its rows, others their columns, in memory one after the other.
-                    const std::int64_t at = product.shape().matrix
-                                                ? (block + k - k % product.shape().depth) * product.shape().height +
-                                                      d % product.shape().height * product.shape().depth +
-                                                      k % product.shape().depth
-                                                : (block + k) * product.shape().height + d % product.shape().height;
+                    const std::int64_t unit = product.shape().depth;
+                    const std::int64_t k = product.by_taps() ? (s / unit * product.taps() + t) * unit + s % unit
+                                           : product.source_layout == Layout::halves ? t * product.source_channels + s
+                                                                                     : s * product.taps() + t;
+                    // A matrix has, of each step, eight k of a row together; others have their columns.
+                    const std::int64_t height = product.shape().height;
+                    const std::int64_t row = d % height;
+                    const std::int64_t at =
+                        product.shape().matrix
+                            ? (block + k - k % unit) * height + (k % unit / 8 * height + row) * 8 + k % 8
+                            : (block + k) * height + row;
                     table[static_cast<std::size_t>(at)] = u(index(g, d, s, t));
                 }
             }
@@ -90,6 +96,10 @@ void emit_tiled_product(Emitter& emitter, const TiledProduct& product, const gpu
                           product.rectified ? 1U : 0U,
                           product.by_taps() ? 1U : 0U,
                           whole && product.spread ? 1U : 0U};
+    if (product.shape().half) {
+        dispatch.constants.push_back(product.source_layout == Layout::halves ? 1U : 0U);
+        dispatch.constants.push_back(whole && product.destination_layout == Layout::halves ? 1U : 0U);
+    }
     dispatch.bindings = {gpu::in(source), gpu::in(weights), gpu::in(whole && bias ? bias : emitter.unused()),
                          whole && product.accumulate ? gpu::in_out(to) : gpu::out(to)};
     dispatch.set_push(Push{u(total),
@@ -145,6 +155,8 @@ std::vector<TiledConvolution::Phase> TiledConvolution::phases_of(const Convoluti
             product.destination_channels = forward ? c.out_channels : c.in_channels;
             product.source_height = forward ? c.in_height : c.out_height;
             product.source_width = forward ? c.in_width : c.out_width;
+            product.source_layout = task.source_layout;
+            product.destination_layout = task.destination_layout;
             product.grid_height = y.places;
             product.grid_width = x.places;
             // Without taps along one axis there are none.
@@ -174,19 +186,40 @@ bool TiledConvolution::supports(const ConvolutionTask& task, const gpu::DeviceIn
     if (shape_of(kind_).matrix && !device.cooperative_matrix) return false;
     if (shape_of(kind_).half && !(task.precision == Precision::half && device.half_precision)) return false;
     const std::vector<Phase> phases = phases_of(task);
-    return std::all_of(phases.begin(), phases.end(),
-                       [&](const Phase& phase) { return phase.product.fits(device.limits); });
+    return std::all_of(phases.begin(), phases.end(), [&](const Phase& phase) {
+        const TiledProduct& product = phase.product;
+        // An invocation's loads have one tap.
+        const bool whole = task.source_layout == Layout::dense || product.source_channels % product.shape().right_loads() == 0;
+        return whole && product.fits(device.limits);
+    });
+}
+
+bool TiledConvolution::runs_halves(const Convolution& convolution, std::int64_t images, const LayoutOffer& offer) {
+    static const TiledConvolution half(TileKind::half);
+    ConvolutionTask task;
+    task.convolution = convolution;
+    task.precision = Precision::half;
+    for (const Direction direction : {Direction::forward, Direction::reverse}) {
+        task.direction = direction;
+        task.images = images * offer.copies;
+        if (!half.supports(task, offer.device)) return false;
+    }
+    return true;
 }
 
 bool TiledConvolution::suits(const ConvolutionTask& task, const gpu::DeviceInfo& device) const {
-    // Half-empty tiles are wasted.
+    if (!may_win(task, device)) return false;
     const TiledProduct product = phases_of(task)[0].product;
     const std::int64_t height = product.shape().height;
+    if (height == 16) return product.destination_channels <= height;
+    // Half-empty tiles are wasted.
     const bool full = height == 64 ? product.destination_channels >= 32
                                    : product.destination_channels * 4 >= product.blocks() * height * 3;
-    return may_win(task, device) && full &&
-           product.source_channels * task.convolution.kernel_y * task.convolution.kernel_x >= 64 &&
-           (height == 64 || product.tiles() >= 512);
+    if (!full || product.source_channels * product.taps() < 64) return false;
+    if (!product.shape().matrix) return height == 64 || product.tiles() >= 512;
+    // An H200's choices: large tiles where there are enough of them, longer steps where tiles are few but not shared out.
+    if (height == 128) return product.tiles() >= 96;
+    return kind_ == TileKind::matrix || (product.by_taps() && product.parts() == 1 && product.tiles() < 160);
 }
 
 void TiledConvolution::emit(Emitter& emitter, const ConvolutionTask& task) const {
@@ -200,7 +233,8 @@ void TiledConvolution::emit(Emitter& emitter, const ConvolutionTask& task) const
         const Taps& x = phase.x;
         if (product.taps() == 0 && task.accumulate && task.activation == Activation::none && !bias) continue;
         WeightLayout layout;
-        layout.name = std::string(name()) + " " + describe_phase(c, task.direction, y, x);
+        layout.name = std::string(name()) + (product.source_layout == Layout::halves ? " halves " : " ") +
+                      describe_phase(c, task.direction, y, x);
         layout.half = product.shape().half;
         layout.table = [&] {
             return tiled_weight_table(product, [&](std::int64_t g, std::int64_t d, std::int64_t s, std::int64_t t) {
@@ -217,7 +251,7 @@ void TiledConvolution::emit(Emitter& emitter, const ConvolutionTask& task) const
                           {product.images, channels, product.places(), channels * product.places(), product.places(),
                            product.images * channels * product.places(), product.parts()},
                           bias, task.accumulate, task.activation, task.destination, task.label + " sum",
-                          product.spread);
+                          product.spread, task.destination_layout);
     }
 }
 

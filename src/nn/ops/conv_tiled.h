@@ -14,8 +14,10 @@ enum class TileKind {
     tiled128,     // 128 × 64
     tiled128x32,  // 128 × 32: for products of few places
     half,         // 64 × 64; multiplies in half precision, and adds up in it sixteen products (below 65504) at a time
-    matrix,       // 64 × 64 by cooperative matrices: halves multiplied, summed in floats
+    matrix,  // 64 × 64 by cooperative matrices: halves multiplied, summed in floats
+    matrix64,  // the same by longer steps, for few tiles
     matrix128x128,  // 128 × 128 likewise
+    matrix16x128,  // 16 × 128 likewise, for few channels
 };
 
 struct TileShape {
@@ -24,17 +26,22 @@ struct TileShape {
     std::int64_t depth;          // of a step
     std::int64_t threads;
     std::int64_t shared_bytes;
-    bool half;    // weights are in half precision
+    bool half;    // weights are in half precision, and maps may be
     bool matrix;  // by cooperative matrices
+    std::int64_t wanted = 320;  // workgroups that keep a large GPU busy
+
+    /// Elements of the right side that an invocation loads each step, all at one place.
+    std::int64_t right_loads() const { return depth * width / threads; }
 };
 const TileShape& shape_of(TileKind kind);
 
-/// One run of conv_tiled.comp: a convolution from its source to its destination, both dense, (N, C, H, W).
+/// One run of conv_tiled.comp: a convolution from its source to its destination, both (N, C, H, W).
 struct TiledProduct {
     TileKind kind = TileKind::tiled;
     std::int64_t images = 1, groups = 1;
     std::int64_t source_channels = 1, destination_channels = 1;  // of one group
     std::int64_t source_height = 1, source_width = 1;
+    Layout source_layout = Layout::dense, destination_layout = Layout::dense;  // or halves
     std::int64_t grid_height = 1, grid_width = 1;  // places
     std::int64_t kernel_y = 1, kernel_x = 1;       // none: the sums are zero
     // Along an axis the source of a place and tap is place · stride − pad + tap · dilation; dilations may be negative.
@@ -83,6 +90,12 @@ class TiledConvolution : public ConvolutionAlgorithm {
   public:
     explicit TiledConvolution(TileKind kind) : kind_(kind) {}
 
+    /// Could `half` run such a convolution both ways, from and to halves or dense tensors?
+    static bool runs_halves(const Convolution& convolution, std::int64_t images, const LayoutOffer& offer);
+    bool takes(Layout source, Layout destination) const override {
+        return source != Layout::packed && destination != Layout::packed &&
+               (shape_of(kind_).half || (source == Layout::dense && destination == Layout::dense));
+    }
     std::string_view name() const override { return shape_of(kind_).algorithm; }
     bool supports(const ConvolutionTask& task, const gpu::DeviceInfo& device) const override;
     /// Not on a CPU, where barriers are dear: three to five times the time of `direct` on both software drivers.

@@ -12,7 +12,9 @@ class WinogradConvolution : public ConvolutionAlgorithm {
     explicit WinogradConvolution(std::int64_t tile) : tile_(tile) {}
 
     std::string_view name() const override { return tile_ == 2 ? "winograd2" : "winograd4"; }
-    bool takes(Layout /*source*/, Layout /*destination*/) const override { return true; }
+    bool takes(Layout source, Layout destination) const override {
+        return source != Layout::halves && destination != Layout::halves;
+    }
     bool supports(const ConvolutionTask& task, const gpu::DeviceInfo& device) const override;
     /// Not on a CPU that does not run packed products: see TiledConvolution.
     bool may_win(const ConvolutionTask& task, const gpu::DeviceInfo& device) const override;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "base/error.h"
 #include "nn/ops/conv_direct.h"
 #include "nn/ops/conv_fft.h"
 #include "nn/ops/conv_packed.h"
@@ -19,26 +20,31 @@ std::string describe(const ConvolutionTask& task) {
         for (const std::int64_t number : numbers) text += (text.empty() ? "" : "x") + std::to_string(number);
         return text;
     };
+    const auto at = [](const char* end, Layout layout) {
+        return layout == Layout::dense ? std::string() : end + std::string(layout == Layout::packed ? "packed" : "halves");
+    };
     return std::string(task.direction == Direction::forward ? "forward " : "reverse ") +
            join({c.groups * c.in_channels, c.in_height, c.in_width}) + " " + join({c.kernel_y, c.kernel_x}) + " s" +
            join({c.stride_y, c.stride_x}) + " p" + join({c.pad_y, c.pad_x}) + " d" +
            join({c.dilation_y, c.dilation_x}) + " g" + join({c.groups}) + " to " +
            join({c.groups * c.out_channels, c.out_height, c.out_width}) + " n" + join({task.images}) +
            (task.precision == Precision::half ? " half" : "") + (task.chosen ? " of chosen channels" : "") +
-           (task.source_layout == Layout::packed ? " from packed" : "") +
-           (task.destination_layout == Layout::packed ? " to packed" : "");
+           at(" from ", task.source_layout) + at(" to ", task.destination_layout);
 }
 
 bool can_run(const ConvolutionAlgorithm& algorithm, const ConvolutionTask& task, const gpu::DeviceInfo& device) {
     return algorithm.takes(task.source_layout, task.destination_layout) && algorithm.supports(task, device);
 }
 
-bool takes_packed(const Convolution& convolution, const gpu::DeviceInfo& device) {
+bool takes_layout(const Convolution& convolution, std::int64_t images, const LayoutOffer& offer) {
     const Convolution& c = convolution;
-    const auto whole = [&](std::int64_t channels) { return c.groups == 1 || channels % 4 == 0; };
+    const bool halves = offer.layout == Layout::halves;
+    const auto whole = [&](std::int64_t channels) { return c.groups == 1 || channels % (halves ? 16 : 4) == 0; };
+    if (!whole(c.in_channels) || !whole(c.out_channels)) return false;
+    if (halves) return TiledConvolution::runs_halves(c, images, offer);
     // Large kernels are FFT's, whose transforms read and write dense tensors.
     const bool large = c.stride_y == 1 && c.stride_x == 1 && c.kernel_y * c.kernel_x >= 81;
-    return !large && whole(c.in_channels) && whole(c.out_channels) && PackedConvolution::runs(c, device);
+    return !large && PackedConvolution::runs(c, offer.device);
 }
 
 std::span<const ConvolutionAlgorithm* const> convolution_algorithms() {
@@ -52,20 +58,35 @@ std::span<const ConvolutionAlgorithm* const> convolution_algorithms() {
     static const TiledConvolution tiled128(TileKind::tiled128);
     static const TiledConvolution half(TileKind::half);
     static const TiledConvolution matrix(TileKind::matrix);
+    static const TiledConvolution matrix64(TileKind::matrix64);
     static const TiledConvolution matrix128x128(TileKind::matrix128x128);
-    static const ConvolutionAlgorithm* const all[] = {
-        &matrix128x128, &matrix, &half, &pointwise, &fft, &winograd4, &winograd2, &packed, &tiled128, &tiled, &direct};
+    static const TiledConvolution matrix16x128(TileKind::matrix16x128);
+    static const ConvolutionAlgorithm* const all[] = {&matrix16x128, &matrix128x128, &matrix64,  &matrix,    &half,
+                                                      &pointwise,    &fft,           &winograd4, &winograd2, &packed,
+                                                      &tiled128,     &tiled,         &direct};
     return all;
 }
 
-const ConvolutionAlgorithm& default_algorithm(const ConvolutionTask& task, const gpu::DeviceInfo& device) {
+bool takes_layout(const std::string& algorithm, Layout layout) {
     const auto all = convolution_algorithms();
-    // The last one runs everything.
-    return **std::find_if(all.begin(), all.end() - 1, [&](const ConvolutionAlgorithm* algorithm) {
+    return algorithm.empty() || std::any_of(all.begin(), all.end(), [&](const ConvolutionAlgorithm* known) {
+               return known->name() == algorithm && known->takes(layout, layout);
+           });
+}
+
+const ConvolutionAlgorithm& default_algorithm(const ConvolutionTask& task, const gpu::DeviceInfo& device) {
+    // The last one runs everything whose ends are dense; others come into question for other layouts.
+    const ConvolutionAlgorithm* any = nullptr;
+    const ConvolutionAlgorithm* suiting = nullptr;
+    for (const ConvolutionAlgorithm* algorithm : convolution_algorithms()) {
+        if (!can_run(*algorithm, task, device)) continue;
         // Who reads the chosen channels only has next to nothing to do.
-        return can_run(*algorithm, task, device) &&
-               (task.chosen ? algorithm->runs_chosen() : algorithm->suits(task, device));
-    });
+        if (task.chosen && algorithm->runs_chosen()) return *algorithm;
+        if (suiting == nullptr && algorithm->suits(task, device)) suiting = algorithm;
+        any = algorithm;
+    }
+    if (any == nullptr) throw Error("no algorithm for the convolution " + describe(task));
+    return suiting != nullptr ? *suiting : *any;
 }
 
 const ConvolutionAlgorithm& algorithm_for(const Emitter& emitter, const ConvolutionTask& task) {
@@ -79,11 +100,9 @@ const ConvolutionAlgorithm& algorithm_for(const Emitter& emitter, const Convolut
 void emit_convolution(Emitter& emitter, const ConvolutionTask& task) {
     if (!task.chosen) emitter.note(task);  // nothing to measure
     const ConvolutionAlgorithm& algorithm = algorithm_for(emitter, task);
-    const Convolution& c = task.convolution;
     const gpu::Limits& limits = emitter.device().limits;
-    const bool forward = task.direction == Direction::forward;
     const std::int64_t source = task.source_elements();
-    const std::int64_t destination = forward ? c.out_elements() : c.in_elements();
+    const std::int64_t destination = task.destination_elements();
     // Scratch memory begins anew with each run, so only its size counts, not where an image begins.
     const std::uint64_t scratch = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(algorithm.scratch_bytes(task)));
     // More scratch memory at once makes nothing faster: sixteen images of VGG-16's conv1_2 would be a gigabyte of
@@ -91,17 +110,19 @@ void emit_convolution(Emitter& emitter, const ConvolutionTask& task) {
     const std::int64_t enough = scratch > 1 ? std::int64_t{256} << 20 : std::numeric_limits<std::int64_t>::max();
     for_slices(
         task.images,
-        {source * 4, destination * 4, static_cast<std::int64_t>(gpu::align_up(scratch, limits.storage_alignment))},
+        {source * element_bytes(task.source_layout), destination * element_bytes(task.destination_layout),
+         static_cast<std::int64_t>(gpu::align_up(scratch, limits.storage_alignment))},
         limits,
         [&](std::int64_t first, std::int64_t count) {
             ConvolutionTask run = task;
             run.images = count;
             run.first_image = task.first_image + first;
-            run.source = floats(task.source, first * source, count * source);
-            run.destination = floats(task.destination, first * destination, count * destination);
+            run.source = elements_of(task.source, task.source_layout, first * source, count * source);
+            run.destination =
+                elements_of(task.destination, task.destination_layout, first * destination, count * destination);
             if (run.rectifier && !algorithm.fuses_rectifier(run)) {
-                emit_rectifier(emitter, run.source, run.source, count * source, run.first_element(), *run.rectifier,
-                               false, run.label + " rectify");
+                emit_rectifier(emitter, run.source_layout, run.source, run.source, count * source, run.first_element(),
+                               *run.rectifier, false, run.label + " rectify");
                 run.rectifier.reset();
             }
             algorithm.emit(emitter, run);

@@ -53,6 +53,9 @@ struct ConvolutionTask {
     std::int64_t source_elements() const {
         return direction == Direction::forward ? convolution.in_elements() : convolution.out_elements();
     }
+    std::int64_t destination_elements() const {
+        return direction == Direction::forward ? convolution.out_elements() : convolution.in_elements();
+    }
     /// The source's, counted in the whole signal.
     std::int64_t first_element() const { return first_image * source_elements(); }
 };
@@ -86,8 +89,11 @@ class ConvolutionAlgorithm {
 /// All algorithms, the most general last.
 std::span<const ConvolutionAlgorithm* const> convolution_algorithms();
 bool can_run(const ConvolutionAlgorithm& algorithm, const ConvolutionTask& task, const gpu::DeviceInfo& device);
-/// Some algorithm reads and writes such a convolution's tensors packed, both ways.
-bool takes_packed(const Convolution& convolution, const gpu::DeviceInfo& device);
+/// Some algorithm reads and writes such a convolution's tensors in that layout, both ways, and also where one end is
+/// dense.
+bool takes_layout(const Convolution& convolution, std::int64_t images, const LayoutOffer& offer);
+/// Does the algorithm of that name (none: whichever) read and write tensors in that layout?
+bool takes_layout(const std::string& algorithm, Layout layout);
 /// What suits the kind of device, where nothing was measured.
 const ConvolutionAlgorithm& default_algorithm(const ConvolutionTask& task, const gpu::DeviceInfo& device);
 /// The one that runs the task: Emitter::choice() if it names one that can, else the default.

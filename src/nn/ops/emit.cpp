@@ -6,13 +6,14 @@ namespace deconv::nn {
 
 void emit_sum_of_parts(Emitter& emitter, const gpu::Slice& parts, const SumOfParts& sum, const gpu::Slice& bias,
                        bool accumulate, Activation activation, const gpu::Slice& to, const std::string& label,
-                       const std::optional<Spread>& spread) {
+                       const std::optional<Spread>& spread, Layout layout) {
     struct Push {
         std::uint32_t items, b, c, step_a, step_b, step_part, count;
         std::uint32_t grid_width, plane, first, step_y, step_x;
     };
     const Spread places = spread.value_or(Spread{sum.c, sum.c, 0, 0, 1});
-    const Push push{u(sum.a * sum.b * sum.c),
+    const bool halves = layout == Layout::halves;
+    const Push push{u(sum.a * sum.b * sum.c / (halves ? 8 : 1)),
                     u(sum.b),
                     u(sum.c),
                     u(sum.step_a),
@@ -25,7 +26,7 @@ void emit_sum_of_parts(Emitter& emitter, const gpu::Slice& parts, const SumOfPar
                     u(places.step_y),
                     u(places.step_x)};
     emitter.emit(linear_dispatch(
-        emitter, "nn/sum_parts", push.items, push,
+        emitter, halves ? "nn/sum_parts.halves" : "nn/sum_parts.floats", push.items, push,
         {gpu::in(parts), accumulate ? gpu::in_out(to) : gpu::out(to), gpu::in(bias ? bias : emitter.unused())}, label,
         {accumulate ? 1U : 0U, bias ? 1U : 0U, activation == Activation::relu ? 1U : 0U}));
 }

@@ -35,6 +35,12 @@ inline gpu::Slice floats(const gpu::Slice& slice, std::int64_t first, std::int64
     return slice.part(static_cast<std::uint64_t>(first) * 4, static_cast<std::uint64_t>(count) * 4);
 }
 
+/// The same of tensors in any layout.
+inline gpu::Slice elements_of(const gpu::Slice& slice, Layout layout, std::int64_t first, std::int64_t count) {
+    const std::int64_t bytes = element_bytes(layout);
+    return slice.part(static_cast<std::uint64_t>(first * bytes), static_cast<std::uint64_t>(count * bytes));
+}
+
 /// A shape seen with exactly four dimensions: ones are put in front (as broadcasting aligns them).
 /// Throws Error where there are more.
 inline std::array<std::uint32_t, 4> four(const Shape& shape, const std::string& who) {
@@ -48,7 +54,7 @@ inline std::array<std::uint32_t, 4> four(const Shape& shape, const std::string& 
 
 /// `count` copies of a signal from `first` on.
 inline gpu::Slice copies_of(const Signal& signal, std::int64_t first, std::int64_t count) {
-    return floats(signal.slice, first * elements(signal.shape), count * elements(signal.shape));
+    return elements_of(signal.slice, signal.layout, first * elements(signal.shape), count * elements(signal.shape));
 }
 
 /// Row-major steps of four dimensions.
@@ -72,8 +78,8 @@ void emit_copy(Emitter& emitter, const gpu::Slice& from, const gpu::Slice& to, s
 /// result (+)= factor · signal, summed over the dimensions along which `own` was broadcast to `output`.
 void emit_broadcast_reverse(Emitter& emitter, const ReverseArguments& arguments, const Shape& output, const Shape& own,
                             const HostTensor& factor, const std::string& name);
-/// `count` elements of a signal, from its element `first` on, across a Relu.  May run in place.
-void emit_rectifier(Emitter& emitter, const gpu::Slice& from, const gpu::Slice& to, std::int64_t count,
+/// `count` elements of a signal in that layout, from its element `first` on, across a Relu.  May run in place.
+void emit_rectifier(Emitter& emitter, Layout layout, const gpu::Slice& from, const gpu::Slice& to, std::int64_t count,
                     std::int64_t first, const Rectifier& rectifier, bool accumulate, const std::string& label);
 void emit_zeros(Emitter& emitter, const gpu::Slice& to, std::int64_t items, const std::string& label);
 
@@ -89,10 +95,10 @@ struct Spread {
     std::int64_t first = 0, step_y = 0, step_x = 1;
 };
 /// to (+)= Σ parts + bias, through the activation; `bias`, of b elements, may be empty.  `spread`: c counts places of
-/// a grid, which lie so in `to`; else they follow each other.
+/// a grid, which lie so in `to`; else they follow each other.  `layout` is that of `to`; in halves b counts channels.
 void emit_sum_of_parts(Emitter& emitter, const gpu::Slice& parts, const SumOfParts& sum, const gpu::Slice& bias,
                        bool accumulate, Activation activation, const gpu::Slice& to, const std::string& label,
-                       const std::optional<Spread>& spread = {});
+                       const std::optional<Spread>& spread = {}, Layout layout = Layout::dense);
 
 /// A box of up to four dimensions, moved by steps; see shaders/nn/move.comp.
 struct Move {

@@ -17,20 +17,22 @@ class MaxPoolOperator : public Operator {
     }
 
     std::optional<std::int64_t> same_channels(std::size_t /*i*/) const override { return 0; }
-    Layouts layouts(const gpu::DeviceInfo& device) const override {
-        // Packed maps run in one piece: what needs several bindings stays dense.
+    Layouts layouts(const LayoutOffer& offer) const override {
+        // Such maps run in one piece: what needs several bindings stays dense.
         const std::int64_t plane = std::max(plane_.size(), output_plane_.size());
         const auto bytes = static_cast<std::uint64_t>(outputs_[0][0] * outputs_[0][1] * plane) * 4;
-        const bool fits = bytes <= device.limits.storage_range && gpu::prefers_texels(device, {{{}, 0, bytes}});
-        return runs_packed(device) && fits ? Layouts::alike : Layouts::dense;
+        const bool texels = runs_packed(offer.device) && gpu::prefers_texels(offer.device, {{{}, 0, bytes}});
+        const bool fits = bytes <= offer.device.limits.storage_range && (offer.layout == Layout::halves || texels);
+        return fits ? Layouts::alike : Layouts::dense;
     }
 
     void forward(Emitter& emitter, const ForwardArguments& arguments) const override {
         const Shape& shape = arguments.outputs[0].shape;
         const bool keep = arguments.outputs.size() > 1 && arguments.outputs[1];
-        if (arguments.inputs[0].layout == Layout::packed) {
-            emit(emitter, "nn/max_pool_packed.forward", shape[0] * shape[1] / 4 * output_plane_.size(), 1, false, keep,
-                 {gpu::in_texels(arguments.inputs[0].slice, gpu::Texels::rgba32f), gpu::out(arguments.outputs[0].slice),
+        if (const Layout layout = arguments.inputs[0].layout; layout != Layout::dense) {
+            emit(emitter, together(layout).forward, shape[0] * shape[1] / together(layout).channels * output_plane_.size(),
+                 1, false, keep,
+                 {together(layout).in(arguments.inputs[0].slice), gpu::out(arguments.outputs[0].slice),
                   gpu::out(keep ? arguments.outputs[1].slice : emitter.unused())},
                  " forward");
             return;
@@ -52,16 +54,17 @@ class MaxPoolOperator : public Operator {
 
     void reverse(Emitter& emitter, const ReverseArguments& arguments) const override {
         const std::int64_t planes = arguments.output.shape[0] * arguments.output.shape[1];
-        if (arguments.output.layout == Layout::packed) {
-            for_slices(arguments.output.copies, {planes * plane_.size() * 4, planes * output_plane_.size() * 4},
+        if (const Layout layout = arguments.output.layout; layout != Layout::dense) {
+            const std::int64_t together_planes = planes / together(layout).channels;
+            for_slices(arguments.output.copies, {arguments.result.copy_bytes(), arguments.output.copy_bytes()},
                        emitter.device().limits, [&](std::int64_t first, std::int64_t count) {
                            const gpu::Slice to = copies_of(arguments.result, first, count);
-                           emit(emitter, "nn/max_pool_packed.reverse",
-                                count * planes / 4 * blocks(0, plane_.height) * blocks(1, plane_.width), planes / 4,
-                                arguments.accumulate, false,
-                                {gpu::in_texels(copies_of(arguments.output, first, count), gpu::Texels::rgba32f),
+                           emit(emitter, together(layout).reverse,
+                                count * together_planes * blocks(0, plane_.height) * blocks(1, plane_.width),
+                                together_planes, arguments.accumulate, false,
+                                {together(layout).in(copies_of(arguments.output, first, count)),
                                  arguments.accumulate ? gpu::in_out(to) : gpu::out(to),
-                                 gpu::in_texels(arguments.outputs[1].slice, gpu::Texels::rgba32ui)},
+                                 together(layout).switches(arguments.outputs[1].slice)},
                                 " unpool");
                        });
             return;
@@ -109,6 +112,23 @@ class MaxPoolOperator : public Operator {
     }
 
   private:
+    /// max_pool_packed.comp, by layout: several channels of a place together.
+    struct Together {
+        std::int64_t channels;
+        std::string_view forward, reverse;
+        gpu::Texels values, places;
+
+        gpu::Binding in(const gpu::Slice& slice) const { return gpu::in_texels(slice, values); }
+        gpu::Binding switches(const gpu::Slice& slice) const { return gpu::in_texels(slice, places); }
+    };
+    static const Together& together(Layout layout) {
+        static const Together packed{4, "nn/max_pool_packed.forward", "nn/max_pool_packed.reverse",
+                                     gpu::Texels::rgba32f, gpu::Texels::rgba32ui};
+        static const Together halves{8, "nn/max_pool_packed.forward.halves", "nn/max_pool_packed.reverse.halves",
+                                     gpu::Texels::none, gpu::Texels::none};
+        return layout == Layout::halves ? halves : packed;
+    }
+
     /// Of the places of an axis that one invocation of max_pool_packed.comp fills on the way back.
     std::int64_t blocks(std::size_t axis, std::int64_t size) const {
         return window_.stride.at(axis) == 2 ? (size - 1 + window_.begin.at(axis)) / 2 + 1 : size;

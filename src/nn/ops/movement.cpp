@@ -33,8 +33,8 @@ class ViewOperator : public Operator {
         outputs_ = {std::move(output)};
     }
     bool is_view() const override { return true; }
-    Layouts layouts(const gpu::DeviceInfo& /*device*/) const override {
-        return same_shape_ ? Layouts::alike : Layouts::dense;
+    Layouts layouts(const LayoutOffer& offer) const override {
+        return same_shape_ && offer.layout == Layout::packed ? Layouts::alike : Layouts::dense;
     }
     void forward(Emitter& emitter, const ForwardArguments& arguments) const override {
         emit_copy(emitter, arguments.inputs[0].slice, arguments.outputs[0].slice, elements(outputs_[0]), false, name_);
@@ -85,8 +85,8 @@ class ConcatOperator : public Operator {
         if (axis_ != 1) return std::nullopt;
         return starts_[i];
     }
-    Layouts layouts(const gpu::DeviceInfo& /*device*/) const override {
-        const bool whole = axis_ == 1 && std::all_of(sizes_.begin(), sizes_.end(), [](auto n) { return n % 4 == 0; }) &&
+    Layouts layouts(const LayoutOffer& offer) const override {
+        const bool whole = offer.layout == Layout::packed && axis_ == 1 && std::all_of(sizes_.begin(), sizes_.end(), [](auto n) { return n % 4 == 0; }) &&
                            std::none_of(constants_.begin(), constants_.end(), [](const auto& c) { return c; });
         return whole ? Layouts::alike : Layouts::dense;
     }

@@ -15,20 +15,24 @@ struct FunctionOfOne {
     float a = 0, b = 0;
 };
 
-/// Bindings: source, destination, x.
-void emit_function(Emitter& emitter, std::string_view shader, const FunctionOfOne& function, std::int64_t period,
-                   std::int64_t first, std::int64_t count, bool accumulate, std::vector<gpu::Binding> bindings,
-                   Rule rule, const std::string& label) {
+/// Bindings: source, destination, x, all in that layout.
+void emit_function(Emitter& emitter, std::string_view shader, Layout layout, const FunctionOfOne& function,
+                   std::int64_t period, std::int64_t first, std::int64_t count, bool accumulate,
+                   std::vector<gpu::Binding> bindings, Rule rule, const std::string& label) {
     struct Push {
         std::uint32_t items, first, period;
         float a, b;
         std::uint32_t accumulate;
     };
+    const bool forward = shader == "nn/unary.forward";
     std::int64_t width = 1;  // elements an invocation
-    if (count % 4 == 0 && first % 4 == 0 && period % 4 == 0 &&
+    if (layout == Layout::halves) {
+        width = 4;
+        shader = forward ? "nn/unary.forward.halves" : "nn/unary.reverse.halves";
+    } else if (count % 4 == 0 && first % 4 == 0 && period % 4 == 0 &&
         gpu::prefers_texels(emitter.device(), {bindings[0].slice, bindings[2].slice})) {
         width = 4;
-        shader = shader == "nn/unary.forward" ? "nn/unary.forward.texels" : "nn/unary.reverse.texels";
+        shader = forward ? "nn/unary.forward.texels" : "nn/unary.reverse.texels";
         bindings[0].texels = bindings[2].texels = gpu::Texels::rgba32f;
     }
     const Push push{static_cast<std::uint32_t>(count / width),
@@ -49,17 +53,18 @@ class UnaryOperator : public Operator {
     }
 
     std::optional<std::int64_t> same_channels(std::size_t /*i*/) const override { return 0; }
-    Layouts layouts(const gpu::DeviceInfo& /*device*/) const override { return Layouts::alike; }
+    Layouts layouts(const LayoutOffer& /*offer*/) const override { return Layouts::alike; }
 
     void forward(Emitter& emitter, const ForwardArguments& arguments) const override {
-        const gpu::Slice& from = arguments.inputs[0].slice;
-        const gpu::Slice& to = arguments.outputs[0].slice;
-        for_slices(elements(outputs_[0]), {4}, emitter.device().limits, [&](std::int64_t first, std::int64_t count) {
-            emit(emitter, "nn/unary.forward", first, count, false,
-                 {gpu::in(floats(from, first, count)), gpu::out(floats(to, first, count)),
-                  gpu::in(floats(from, first, count))},
-                 Rule::deconv);
-        });
+        const Layout layout = arguments.inputs[0].layout;
+        for_slices(elements(outputs_[0]), {element_bytes(layout)}, emitter.device().limits,
+                   [&](std::int64_t first, std::int64_t count) {
+                       const gpu::Slice from = elements_of(arguments.inputs[0].slice, layout, first, count);
+                       emit(emitter, "nn/unary.forward", layout, first, count, false,
+                            {gpu::in(from), gpu::out(elements_of(arguments.outputs[0].slice, layout, first, count)),
+                             gpu::in(from)},
+                            Rule::deconv);
+                   });
     }
 
     Needs needs(std::size_t /*input*/, Rule rule, LrnReverse /*lrn*/) const override {
@@ -72,20 +77,21 @@ class UnaryOperator : public Operator {
     void reverse(Emitter& emitter, const ReverseArguments& arguments) const override {
         const Tensor& x = function_ == Function::relu ? arguments.outputs[0] : arguments.inputs[0];
         const gpu::Slice mask = x ? x.slice : emitter.unused();
-        for_slices(elements(outputs_[0]) * arguments.output.copies, {4}, emitter.device().limits,
+        const Layout layout = arguments.output.layout;
+        for_slices(elements(outputs_[0]) * arguments.output.copies, {element_bytes(layout)}, emitter.device().limits,
                    [&](std::int64_t first, std::int64_t count) {
-                       const gpu::Slice to = floats(arguments.result.slice, first, count);
-                       emit(emitter, "nn/unary.reverse", first, count, arguments.accumulate,
-                            {gpu::in(floats(arguments.output.slice, first, count)),
+                       const gpu::Slice to = elements_of(arguments.result.slice, layout, first, count);
+                       emit(emitter, "nn/unary.reverse", layout, first, count, arguments.accumulate,
+                            {gpu::in(elements_of(arguments.output.slice, layout, first, count)),
                              arguments.accumulate ? gpu::in_out(to) : gpu::out(to), gpu::in(mask)},
                             arguments.rule);
                    });
     }
 
   private:
-    void emit(Emitter& emitter, std::string_view shader, std::int64_t first, std::int64_t count, bool accumulate,
-              std::vector<gpu::Binding> bindings, Rule rule) const {
-        emit_function(emitter, shader, {function_, a_, b_}, elements(outputs_[0]), first, count, accumulate,
+    void emit(Emitter& emitter, std::string_view shader, Layout layout, std::int64_t first, std::int64_t count,
+              bool accumulate, std::vector<gpu::Binding> bindings, Rule rule) const {
+        emit_function(emitter, shader, layout, {function_, a_, b_}, elements(outputs_[0]), first, count, accumulate,
                       std::move(bindings), rule, name_);
     }
 
@@ -95,10 +101,10 @@ class UnaryOperator : public Operator {
 
 }  // namespace
 
-void emit_rectifier(Emitter& emitter, const gpu::Slice& from, const gpu::Slice& to, std::int64_t count,
+void emit_rectifier(Emitter& emitter, Layout layout, const gpu::Slice& from, const gpu::Slice& to, std::int64_t count,
                     std::int64_t first, const Rectifier& rectifier, bool accumulate, const std::string& label) {
     const gpu::Slice x = rectifier.x ? rectifier.x : emitter.unused();
-    emit_function(emitter, "nn/unary.reverse", {}, rectifier.items, first, count, accumulate,
+    emit_function(emitter, "nn/unary.reverse", layout, {}, rectifier.items, first, count, accumulate,
                   {gpu::in(from), accumulate || from.offset == to.offset ? gpu::in_out(to) : gpu::out(to), gpu::in(x)},
                   rectifier.rule, label);
 }
