@@ -55,6 +55,7 @@ json measure(Gpu& gpu, const std::string& name, nn::Network network, const std::
         result["frames"][what] = to_json(times.ms);
         result["frames"][what]["processor"] = times.processor_ms;
         result["frames"][what]["device"] = times.device_ms;
+        result["frames"][what]["per_second"] = times.per_second;
         result["frames"][what]["memory_mib"] = static_cast<double>(plan.memory_bytes()) / 1048576;
     };
     nn::PlanOptions forward;
@@ -123,9 +124,10 @@ void print(const json& entry, const json& before, const bench::Peaks& peaks) {
                 entry.contains("layer") ? (", from " + entry.at("layer").get<std::string>()).c_str() : "");
     for (const auto& [what, times] : entry.at("frames").items()) {
         const json old = before.is_null() ? json() : before.at("frames").value(what, json());
-        std::printf("  %-24s best %8.2f  median %8.2f  p90 %8.2f  processor %8.2f ms  %7.1f MiB%s\n", what.c_str(),
-                    times.at("best").get<double>(), times.at("median").get<double>(), times.at("p90").get<double>(),
-                    times.at("processor").get<double>(), times.at("memory_mib").get<double>(),
+        std::printf("  %-24s best %8.2f  median %8.2f  p90 %8.2f  processor %8.2f ms  %7.1f MiB  %6.0f a second%s\n",
+                    what.c_str(), times.at("best").get<double>(), times.at("median").get<double>(),
+                    times.at("p90").get<double>(), times.at("processor").get<double>(),
+                    times.at("memory_mib").get<double>(), times.at("per_second").get<double>(),
                     ratio(old, times.at("best")).c_str());
     }
     const json all_tuned = entry.value("tuned", json::object());

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <ctime>
 #include <functional>
+#include <utility>
 
 namespace deconv::bench {
 namespace {
@@ -186,8 +187,30 @@ FrameTimes measure_frames(const gpu::Device& device, gpu::Pipelines& pipelines, 
         const std::vector<gpu::SegmentTime> segments = recording.times();
         if (!segments.empty()) on_device.push_back(segments.back().end_ms - segments.front().start_ms);
     });
-    const double device_ms = on_device.empty() ? 0 : times_of(std::move(on_device)).median;
-    return {times_of(std::move(measured)), device_ms, times_of(std::move(processor)).best};
+    FrameTimes times;
+    times.ms = times_of(std::move(measured));
+    times.processor_ms = times_of(std::move(processor)).best;
+    if (!on_device.empty()) times.device_ms = times_of(std::move(on_device)).median;
+
+    gpu::Recording second(device, pipelines, plan.steps(), gpu::Recording::Options::guess(device.info()));
+    for (int i = 0; i < 2; ++i) {
+        scheduler.wait(scheduler.submit(second));
+        second.adapt();
+    }
+    std::vector<double> distances;
+    gpu::Scheduler::Ticket before = scheduler.submit(recording);
+    bool turn = true;
+    Clock::time_point last = Clock::now();
+    repeat(device, seconds, [&](bool counts) {
+        const gpu::Scheduler::Ticket next = scheduler.submit(turn ? second : recording);
+        turn = !turn;
+        scheduler.wait(std::exchange(before, next));
+        if (counts) distances.push_back(ms_since(last));
+        last = Clock::now();
+    });
+    scheduler.wait(before);
+    times.per_second = 1000 / times_of(std::move(distances)).median;
+    return times;
 }
 
 void prepare(const gpu::Device& device, const nn::Model& model, const nn::Plan& plan) {

@@ -39,6 +39,7 @@ std::vector<LayerTimes> measure_layers(const gpu::Device& device, gpu::Pipelines
 struct FrameTimes {
     Times ms;
     double device_ms = 0;     // from the first step's begin to the last one's end, the median; 0 without timestamps
+    double per_second = 0;    // with two frames under way, as the live program has them: by the median distance
     double processor_ms = 0;  // of all this program's threads, the least of any frame: a CPU's driver runs in them
 };
 

@@ -347,8 +347,7 @@ class Plan::Builder {
         plan_.forward_.resize(forward_.size());
         for (std::size_t t = 0; t < forward_.size(); ++t) {
             if (forward_[t].storage < 0) continue;
-            plan_.forward_[t] =
-                storage(forward_[t]).slice.part(forward_[t].offset, tensor_bytes(static_cast<int>(t)));
+            plan_.forward_[t] = storage(forward_[t]).slice.part(forward_[t].offset, tensor_bytes(static_cast<int>(t)));
         }
     }
 

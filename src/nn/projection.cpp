@@ -67,10 +67,9 @@ void emit_start(Emitter& emitter, const Tensor& tensor, const gpu::Slice& peaks,
         if (chosen_only) emit_zeros(emitter, to, count * one, "start");
         const StartPush start_push{u(count * (chosen_only ? extent.images * extent.plane : one)), u(first),
                                    u(extent.channels), u(extent.plane), u(extent.images)};
-        emitter.emit(linear_dispatch(emitter, chosen_only ? "nn/start.chosen" : "nn/start.all", start_push.items,
-                                     start_push,
-                                     {gpu::in(tensor.slice), gpu::in(peaks), gpu::in(selections), gpu::out(to)},
-                                     "start"));
+        emitter.emit(
+            linear_dispatch(emitter, chosen_only ? "nn/start.chosen" : "nn/start.all", start_push.items, start_push,
+                            {gpu::in(tensor.slice), gpu::in(peaks), gpu::in(selections), gpu::out(to)}, "start"));
     });
 }
 

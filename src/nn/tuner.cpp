@@ -162,7 +162,8 @@ std::map<std::string, double> Tuner::measure(const ConvolutionTask& task) {
         Trial trial;
         trial.algorithm = algorithm;
         trial.emitter = std::make_unique<TrialEmitter>(device_, std::string(algorithm->name()));
-        for (int repeat = 0; repeat < repeats_of(device_.info()); ++repeat) emit_convolution(*trial.emitter, trial_task);
+        for (int repeat = 0; repeat < repeats_of(device_.info()); ++repeat)
+            emit_convolution(*trial.emitter, trial_task);
         trial.recording = std::make_unique<gpu::Recording>(device_, pipelines_, trial.emitter->steps(),
                                                            gpu::Recording::Options::guess(device_.info()));
         trials.push_back(std::move(trial));

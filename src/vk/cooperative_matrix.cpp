@@ -34,7 +34,7 @@ enum Opcode : std::uint32_t {
 constexpr std::uint32_t capability_nv = 5357;
 constexpr std::uint32_t capability_khr = 6022;
 constexpr std::uint32_t non_private_pointer = 0x20;
-constexpr std::uint32_t of_shared_memory = 0x108;   // a barrier's semantics: acquire, release, workgroup memory
+constexpr std::uint32_t of_shared_memory = 0x108;    // a barrier's semantics: acquire, release, workgroup memory
 constexpr std::uint32_t available_visible = 0x6000;  // and those of both sides
 constexpr std::size_t header_words = 5;
 
@@ -48,8 +48,9 @@ std::vector<Instruction> read(std::span<const std::uint32_t> code) {
     std::vector<Instruction> instructions;
     for (std::size_t i = header_words; i < code.size();) {
         const std::uint32_t count = code[i] >> 16U;
-        instructions.push_back({code[i] & 0xffffU, {code.begin() + static_cast<std::ptrdiff_t>(i) + 1,
-                                                    code.begin() + static_cast<std::ptrdiff_t>(i + count)}});
+        instructions.push_back({code[i] & 0xffffU,
+                                {code.begin() + static_cast<std::ptrdiff_t>(i) + 1,
+                                 code.begin() + static_cast<std::ptrdiff_t>(i + count)}});
         i += count;
     }
     return instructions;
@@ -172,12 +173,11 @@ class Translator {
                 put(instruction.opcode, retyped(o));
                 return;
             case op_matrix_load_nv:
-                put(op_matrix_load, with_memory(retyped({o[0], o[1], o[2], number(o[4] == true_ ? 1 : 0), o[3]}),
-                                                instruction, 5));
+                put(op_matrix_load,
+                    with_memory(retyped({o[0], o[1], o[2], number(o[4] == true_ ? 1 : 0), o[3]}), instruction, 5));
                 return;
             case op_matrix_store_nv:
-                put(op_matrix_store,
-                    with_memory({o[0], o[1], number(o[3] == true_ ? 1 : 0), o[2]}, instruction, 4));
+                put(op_matrix_store, with_memory({o[0], o[1], number(o[3] == true_ ? 1 : 0), o[2]}, instruction, 4));
                 return;
             case op_matrix_product_nv:
                 put(op_matrix_product, o);

@@ -1,5 +1,5 @@
-// Cooperative matrices, VK_KHR_cooperative_matrix.  Debian 12 has neither its headers nor a compiler for its GLSL, but a
-// compiler for that of VK_NV_cooperative_matrix, whose matrices do not say what they are used for.  Drivers that run
+// Cooperative matrices, VK_KHR_cooperative_matrix.  Debian 12 has neither its headers nor a compiler for its GLSL, but
+// a compiler for that of VK_NV_cooperative_matrix, whose matrices do not say what they are used for.  Drivers that run
 // those turn every right side round by instructions of their own, twice a product (an H200 took twice as long), so
 // shaders are written for NVIDIA's extension and translated to the common one, which other vendors have as well.
 #pragma once

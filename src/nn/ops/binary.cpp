@@ -114,7 +114,8 @@ class BinaryOperator : public Operator {
     }
 
     Layouts layouts(const LayoutOffer& offer) const override {
-        const bool alike = offer.layout == Layout::packed && shapes_[0] == shapes_[1] && !constants_[0] && !constants_[1];
+        const bool alike =
+            offer.layout == Layout::packed && shapes_[0] == shapes_[1] && !constants_[0] && !constants_[1];
         return alike ? Layouts::alike : Layouts::dense;
     }
     Needs needs(std::size_t input, Rule /*rule*/, LrnReverse /*lrn*/) const override {

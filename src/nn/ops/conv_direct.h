@@ -14,8 +14,7 @@ class DirectConvolution : public ConvolutionAlgorithm {
     bool supports(const ConvolutionTask& task, const gpu::DeviceInfo& device) const override {
         const Convolution& c = task.convolution;
         const std::int64_t channels = task.direction == Direction::forward ? c.out_channels : c.in_channels;
-        return task.destination_layout == Layout::dense ||
-               (device.type != gpu::DeviceType::cpu && channels % 16 == 0);
+        return task.destination_layout == Layout::dense || (device.type != gpu::DeviceType::cpu && channels % 16 == 0);
     }
     bool runs_chosen() const override { return true; }
     bool fuses_rectifier(const ConvolutionTask& task) const override { return task.rectifier->rule == Rule::deconv; }

@@ -61,10 +61,9 @@ std::vector<std::uint32_t> tiled_weight_table(
                     // A matrix has, of each step, eight k of a row together; others have their columns.
                     const std::int64_t height = product.shape().height;
                     const std::int64_t row = d % height;
-                    const std::int64_t at =
-                        product.shape().matrix
-                            ? (block + k - k % unit) * height + (k % unit / 8 * height + row) * 8 + k % 8
-                            : (block + k) * height + row;
+                    const std::int64_t at = product.shape().matrix ? (block + k - k % unit) * height +
+                                                                         (k % unit / 8 * height + row) * 8 + k % 8
+                                                                   : (block + k) * height + row;
                     table[static_cast<std::size_t>(at)] = u(index(g, d, s, t));
                 }
             }
@@ -189,7 +188,8 @@ bool TiledConvolution::supports(const ConvolutionTask& task, const gpu::DeviceIn
     return std::all_of(phases.begin(), phases.end(), [&](const Phase& phase) {
         const TiledProduct& product = phase.product;
         // An invocation's loads have one tap.
-        const bool whole = task.source_layout == Layout::dense || product.source_channels % product.shape().right_loads() == 0;
+        const bool whole =
+            task.source_layout == Layout::dense || product.source_channels % product.shape().right_loads() == 0;
         return whole && product.fits(device.limits);
     });
 }
@@ -217,7 +217,8 @@ bool TiledConvolution::suits(const ConvolutionTask& task, const gpu::DeviceInfo&
                                    : product.destination_channels * 4 >= product.blocks() * height * 3;
     if (!full || product.source_channels * product.taps() < 64) return false;
     if (!product.shape().matrix) return height == 64 || product.tiles() >= 512;
-    // An H200's choices: large tiles where there are enough of them, longer steps where tiles are few but not shared out.
+    // An H200's choices: large tiles where there are enough of them, longer steps where tiles are few but not shared
+    // out.
     if (height == 128) return product.tiles() >= 96;
     return kind_ == TileKind::matrix || (product.by_taps() && product.parts() == 1 && product.tiles() < 160);
 }
@@ -250,8 +251,8 @@ void TiledConvolution::emit(Emitter& emitter, const ConvolutionTask& task) const
         emit_sum_of_parts(emitter, to,
                           {product.images, channels, product.places(), channels * product.places(), product.places(),
                            product.images * channels * product.places(), product.parts()},
-                          bias, task.accumulate, task.activation, task.destination, task.label + " sum",
-                          product.spread, task.destination_layout);
+                          bias, task.accumulate, task.activation, task.destination, task.label + " sum", product.spread,
+                          task.destination_layout);
     }
 }
 

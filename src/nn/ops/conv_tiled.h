@@ -14,10 +14,10 @@ enum class TileKind {
     tiled128,     // 128 × 64
     tiled128x32,  // 128 × 32: for products of few places
     half,         // 64 × 64; multiplies in half precision, and adds up in it sixteen products (below 65504) at a time
-    matrix,  // 64 × 64 by cooperative matrices: halves multiplied, summed in floats
-    matrix64,  // the same by longer steps, for few tiles
+    matrix,       // 64 × 64 by cooperative matrices: halves multiplied, summed in floats
+    matrix64,     // the same by longer steps, for few tiles
     matrix128x128,  // 128 × 128 likewise
-    matrix16x128,  // 16 × 128 likewise, for few channels
+    matrix16x128,   // 16 × 128 likewise, for few channels
 };
 
 struct TileShape {
@@ -26,8 +26,8 @@ struct TileShape {
     std::int64_t depth;          // of a step
     std::int64_t threads;
     std::int64_t shared_bytes;
-    bool half;    // weights are in half precision, and maps may be
-    bool matrix;  // by cooperative matrices
+    bool half;                  // weights are in half precision, and maps may be
+    bool matrix;                // by cooperative matrices
     std::int64_t wanted = 320;  // workgroups that keep a large GPU busy
 
     /// Elements of the right side that an invocation loads each step, all at one place.
@@ -42,8 +42,8 @@ struct TiledProduct {
     std::int64_t source_channels = 1, destination_channels = 1;  // of one group
     std::int64_t source_height = 1, source_width = 1;
     Layout source_layout = Layout::dense, destination_layout = Layout::dense;  // or halves
-    std::int64_t grid_height = 1, grid_width = 1;  // places
-    std::int64_t kernel_y = 1, kernel_x = 1;       // none: the sums are zero
+    std::int64_t grid_height = 1, grid_width = 1;                              // places
+    std::int64_t kernel_y = 1, kernel_x = 1;                                   // none: the sums are zero
     // Along an axis the source of a place and tap is place · stride − pad + tap · dilation; dilations may be negative.
     std::int64_t stride_y = 1, stride_x = 1, pad_y = 0, pad_x = 0, dilation_y = 1, dilation_x = 1;
     bool whole = false;            // the steps are not shared out

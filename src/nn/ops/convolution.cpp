@@ -21,7 +21,8 @@ std::string describe(const ConvolutionTask& task) {
         return text;
     };
     const auto at = [](const char* end, Layout layout) {
-        return layout == Layout::dense ? std::string() : end + std::string(layout == Layout::packed ? "packed" : "halves");
+        return layout == Layout::dense ? std::string()
+                                       : end + std::string(layout == Layout::packed ? "packed" : "halves");
     };
     return std::string(task.direction == Direction::forward ? "forward " : "reverse ") +
            join({c.groups * c.in_channels, c.in_height, c.in_width}) + " " + join({c.kernel_y, c.kernel_x}) + " s" +

@@ -30,8 +30,8 @@ class MaxPoolOperator : public Operator {
         const Shape& shape = arguments.outputs[0].shape;
         const bool keep = arguments.outputs.size() > 1 && arguments.outputs[1];
         if (const Layout layout = arguments.inputs[0].layout; layout != Layout::dense) {
-            emit(emitter, together(layout).forward, shape[0] * shape[1] / together(layout).channels * output_plane_.size(),
-                 1, false, keep,
+            emit(emitter, together(layout).forward,
+                 shape[0] * shape[1] / together(layout).channels * output_plane_.size(), 1, false, keep,
                  {together(layout).in(arguments.inputs[0].slice), gpu::out(arguments.outputs[0].slice),
                   gpu::out(keep ? arguments.outputs[1].slice : emitter.unused())},
                  " forward");

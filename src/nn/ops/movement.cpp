@@ -86,7 +86,8 @@ class ConcatOperator : public Operator {
         return starts_[i];
     }
     Layouts layouts(const LayoutOffer& offer) const override {
-        const bool whole = offer.layout == Layout::packed && axis_ == 1 && std::all_of(sizes_.begin(), sizes_.end(), [](auto n) { return n % 4 == 0; }) &&
+        const bool whole = offer.layout == Layout::packed && axis_ == 1 &&
+                           std::all_of(sizes_.begin(), sizes_.end(), [](auto n) { return n % 4 == 0; }) &&
                            std::none_of(constants_.begin(), constants_.end(), [](const auto& c) { return c; });
         return whole ? Layouts::alike : Layouts::dense;
     }

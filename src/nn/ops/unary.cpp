@@ -30,7 +30,7 @@ void emit_function(Emitter& emitter, std::string_view shader, Layout layout, con
         width = 4;
         shader = forward ? "nn/unary.forward.halves" : "nn/unary.reverse.halves";
     } else if (count % 4 == 0 && first % 4 == 0 && period % 4 == 0 &&
-        gpu::prefers_texels(emitter.device(), {bindings[0].slice, bindings[2].slice})) {
+               gpu::prefers_texels(emitter.device(), {bindings[0].slice, bindings[2].slice})) {
         width = 4;
         shader = forward ? "nn/unary.forward.texels" : "nn/unary.reverse.texels";
         bindings[0].texels = bindings[2].texels = gpu::Texels::rgba32f;
