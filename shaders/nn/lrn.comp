@@ -6,18 +6,27 @@
 //   reverse: r[c] = R[c] · s[c]^−beta − 2 · alpha · beta / size · x[c] · Σ R[i] x[i] s[i]^(−beta − 1)
 //            over the i whose window holds c
 //
-// Planes of (N, C, plane); one invocation computes one element.
+// Planes of (N, C, plane); one invocation computes one element; of packed tensors, [image][channel / 4][place][4] (PACKED,
+// forward only, windows that reach four channels at most to either side), the four of a texel.
 //
 // variant: forward -DFORWARD
 // variant: reverse -DREVERSE
 // variant: forward.texels -DFORWARD -DTEXELS
 // variant: reverse.texels -DREVERSE -DTEXELS
+// variant: forward.packed -DFORWARD -DPACKED
 #include "common.glsl"
 
 layout(local_size_x_id = 0) in;
 
+#ifdef PACKED
+layout(binding = 1) buffer Destination { vec4 destination[]; };
+layout(binding = 0) uniform samplerBuffer x;
+layout(binding = 2) uniform samplerBuffer signal;
+#else
 layout(binding = 1) buffer Destination { float destination[]; };
-#ifdef TEXELS
+#endif
+#ifdef PACKED
+#elif defined(TEXELS)
 layout(binding = 0) uniform samplerBuffer x;
 layout(binding = 2) uniform samplerBuffer signal;
 #define X(i) texelFetch(x, int(i)).x
@@ -30,7 +39,7 @@ layout(binding = 2) readonly buffer SignalBuffer { float signal[]; };
 #endif
 
 layout(push_constant) uniform Push {
-    uint items;
+    uint items;   // elements, or texels
     uint first;   // of the destination's elements: runs of a larger tensor
     uint period;  // elements of x
     int channels;
@@ -40,6 +49,7 @@ layout(push_constant) uniform Push {
     uint accumulate;
 } p;
 
+#ifndef PACKED
 float scale(uint base, int channel) {
     float sum = 0.0;
     // As many steps for every invocation, so that they stay together.
@@ -51,6 +61,7 @@ float scale(uint base, int channel) {
     }
     return p.bias + p.alpha_over_size * sum;
 }
+#endif
 
 // pow() may err by much more than a square root; 0.75 is what every network uses.
 float power(float s, float exponent) {
@@ -65,6 +76,26 @@ float power(float s, float exponent) {
 void main() {
     const uint index = linear_index();
     if (index >= p.items) return;
+#ifdef PACKED
+    const int quarters = p.channels / 4;
+    const int quarter = int(remainder(quotient(index, p.plane), uint(quarters)));
+    vec4 around[3];  // the texels before, of and after these channels
+    [[unroll]] for (int t = 0; t < 3; ++t) {
+        const bool inside = quarter + t - 1 >= 0 && quarter + t - 1 < quarters;
+        const vec4 value = texelFetch(x, int(index) + (inside ? (t - 1) * int(p.plane) : 0));
+        around[t] = inside ? value : vec4(0.0);
+    }
+    vec4 result = around[1];
+    [[unroll]] for (int c = 0; c < 4; ++c) {
+        float sum = 0.0;
+        [[unroll]] for (int j = -4; j <= 4; ++j) {
+            const float value = around[(c + j + 4) / 4][(c + j + 4) % 4];
+            sum += j >= -p.below && j <= p.above ? value * value : 0.0;
+        }
+        result[c] *= power(p.bias + p.alpha_over_size * sum, -p.beta);
+    }
+    destination[index] = result;
+#else
     const uint place = remainder(p.first + index, p.period);
     const int channel = int(remainder(quotient(place, p.plane), uint(p.channels)));
     const uint base = place - uint(channel) * p.plane;
@@ -81,5 +112,6 @@ void main() {
                   2.0 * p.alpha_over_size * p.beta * X(place) * cross;
     if (p.accumulate != 0) value += destination[index];
     destination[index] = value;
+#endif
 #endif
 }

@@ -164,6 +164,8 @@ struct LayoutOffer {
     const gpu::DeviceInfo& device;
     Layout layout = Layout::packed;
     std::int64_t copies = 1;  // of a signal
+    Rule rule = Rule::deconv;
+    LrnReverse lrn = LrnReverse::identity;
 };
 /// In which layouts an operator takes its inputs and outputs, and the signals at them: all dense; all in the same
 /// layout, whichever; or each in either.

@@ -129,7 +129,8 @@ class Plan::Builder {
         const gpu::DeviceInfo& device = model_.device().info();
         const bool halves =
             options_.precision == Precision::half && device.half_precision && device.type != gpu::DeviceType::cpu;
-        const LayoutOffer offer{device, halves ? Layout::halves : Layout::packed, options_.copies};
+        const LayoutOffer offer{device, halves ? Layout::halves : Layout::packed, options_.copies, options_.rule,
+                                options_.lrn};
         // Signals that people look at are dense, and a forced algorithm may run dense tensors only.
         if (options_.keep_signals || !takes_layout(model_.choices().forced(), offer.layout)) return;
         for (std::size_t t = 0; t < tensors; ++t) {

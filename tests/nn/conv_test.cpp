@@ -77,6 +77,26 @@ TEST(EngineConv, PointwiseDepthwiseAndLargeMaps) {
     }
 }
 
+// What is padded there shows itself in the output's size alone.
+TEST(EngineConv, PadsAtTheFarEdgesAlone) {
+    Random random(15);
+    for (const std::int64_t kernel : {1, 2, 3}) {
+        for (const std::int64_t stride : {1, 2}) {
+            for (const Ints& pads : {Ints{0, 0, 1, 0}, Ints{0, 0, 0, 1}, Ints{0, 0, 2, 1}}) {
+                for (const std::int64_t channels : {3, 8}) {
+                    ModelMaker maker;
+                    maker.constant("w", random.normal({8, channels, kernel, kernel}));
+                    const AttributeList attributes{
+                        {"kernel_shape", Ints{kernel, kernel}}, {"pads", pads}, {"strides", Ints{stride, stride}}};
+                    maker.node("Conv", {"x", "w"}, "y", attributes);
+                    const Shape shape{2, channels, 9, 8};
+                    expect_agreement(describe("Conv", shape, attributes), maker, shape, random, {nn::Rule::deconv});
+                }
+            }
+        }
+    }
+}
+
 TEST(EngineConv, Rows) {
     Random random(13);
     for (int trial = 0; trial < 12; ++trial) {

@@ -70,6 +70,12 @@ void emit_binary_reverse(Emitter& emitter, Function function, const ReverseArgum
         if (size.at(i) == 1) sum.at(i) = out.at(i);
     }
     const std::int64_t one = elements(own);
+    const bool handed_on = function == Function::add || (function == Function::sub && arguments.input == 0);
+    if (handed_on && own == output) {
+        emit_copy(emitter, arguments.output.slice, arguments.result.slice, one * arguments.output.copies,
+                  arguments.accumulate, name + " reverse");
+        return;
+    }
     const auto run = [&](std::int64_t first, std::int64_t count) {
         const gpu::Slice to = floats(arguments.result.slice, first * one, count * one);
         const Push push{static_cast<std::uint32_t>(count * one),

@@ -154,8 +154,11 @@ void PackedConvolution::emit(Emitter& emitter, const ConvolutionTask& task) cons
 bool PointwiseConvolution::supports(const ConvolutionTask& task, const gpu::DeviceInfo& device) const {
     const Convolution& c = task.convolution;
     const bool strided = c.stride_y > 1 || c.stride_x > 1;
+    // Padding at the far edges shows itself in the output's size alone.
+    const bool padded = c.pad_y != 0 || c.pad_x != 0 || c.out_height != (c.in_height - 1) / c.stride_y + 1 ||
+                        c.out_width != (c.in_width - 1) / c.stride_x + 1;
     return gpu::prefers_texels(device, {task.source}) && runs_packed(device) && c.kernel_y == 1 && c.kernel_x == 1 &&
-           c.pad_y == 0 && c.pad_x == 0 && (task.direction == Direction::forward || !strided) &&
+           !padded && (task.direction == Direction::forward || !strided) &&
            task.source.bytes / 4 < (std::uint64_t{1} << 31) &&
            task.weights->floats->size() * 16 <= device.limits.storage_range;
 }

@@ -22,12 +22,10 @@ const TileShape& shape_of(TileKind kind) {
 }
 
 std::int64_t TiledProduct::part_steps() const {
-    // What keeps a large GPU busy (an H200 was fastest with 200 to 400 workgroups of any of these sizes); a part of
-    // fewer steps does little but begin and end.
-    const std::int64_t wanted = shape().wanted;
+    // A part of fewer steps does little but begin and end.
     constexpr std::int64_t fewest = 8;
     const std::int64_t count =
-        whole ? 1 : std::clamp<std::int64_t>(wanted / tiles(), 1, std::max<std::int64_t>(1, steps() / fewest));
+        whole ? 1 : std::clamp<std::int64_t>(shape().wanted / tiles(), 1, std::max<std::int64_t>(1, steps() / fewest));
     return std::max<std::int64_t>(1, (steps() + count - 1) / count);
 }
 

@@ -26,9 +26,11 @@ struct TileShape {
     std::int64_t depth;          // of a step
     std::int64_t threads;
     std::int64_t shared_bytes;
-    bool half;                  // weights are in half precision, and maps may be
-    bool matrix;                // by cooperative matrices
-    std::int64_t wanted = 320;  // workgroups that keep a large GPU busy
+    bool half;    // weights are in half precision, and maps may be
+    bool matrix;  // by cooperative matrices
+    /// Workgroups that keep a large GPU busy: an H200 was fastest with 200 to 400, or with fewer of matrices, whose
+    /// sums are soon done and whose parts then cost more to add up.
+    std::int64_t wanted = 320;
 
     /// Elements of the right side that an invocation loads each step, all at one place.
     std::int64_t right_loads() const { return depth * width / threads; }

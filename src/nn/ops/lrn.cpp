@@ -1,6 +1,7 @@
 // Local response normalisation across channels.
 #include "nn/ops/emit.h"
 #include "nn/ops/operators.h"
+#include "nn/ops/packed.h"
 
 namespace deconv::nn {
 namespace {
@@ -20,7 +21,27 @@ class LrnOperator : public Operator {
         bias_ = attributes.real("bias", 1.0F);
     }
 
+    Layouts layouts(const LayoutOffer& offer) const override {
+        const auto bytes = static_cast<std::uint64_t>(elements(outputs_[0])) * 4;
+        const bool takes = offer.layout == Layout::packed && runs_packed(offer.device) && size_ <= 9 &&
+                           !differentiated(offer.rule, offer.lrn) && bytes <= offer.device.limits.storage_range &&
+                           gpu::prefers_texels(offer.device, {{{}, 0, bytes}});
+        return takes ? Layouts::alike : Layouts::dense;
+    }
+
     void forward(Emitter& emitter, const ForwardArguments& arguments) const override {
+        if (arguments.inputs[0].layout == Layout::packed) {
+            const gpu::Slice& x = arguments.inputs[0].slice;
+            Push push = push_of(elements(outputs_[0]) / 4);
+            gpu::Dispatch dispatch =
+                linear_dispatch(emitter, "nn/lrn.forward.packed", push.items, push,
+                                {gpu::in_texels(x, gpu::Texels::rgba32f), gpu::out(arguments.outputs[0].slice),
+                                 gpu::in_texels(x, gpu::Texels::rgba32f)},
+                                name_);
+            dispatch.flops *= 8.0 * static_cast<double>(size_);
+            emitter.emit(std::move(dispatch));
+            return;
+        }
         run(emitter, "nn/lrn.forward", outputs_[0][0], false, arguments.inputs[0].slice, arguments.outputs[0].slice,
             {});
     }
@@ -41,38 +62,44 @@ class LrnOperator : public Operator {
     }
 
   private:
+    struct Push {
+        std::uint32_t items, first, period;
+        std::int32_t channels;
+        std::uint32_t plane;
+        std::int32_t below, above;
+        float alpha_over_size, beta, bias;
+        std::uint32_t accumulate;
+    };
+    /// Of the whole tensor, forward.
+    Push push_of(std::int64_t items) const {
+        const Shape& shape = outputs_[0];
+        return {u(items),
+                0,
+                u(elements(shape)),
+                i(shape[1]),
+                u(elements(shape) / shape[0] / shape[1]),
+                i((size_ - 1) / 2),
+                i(size_ / 2),
+                alpha_ / static_cast<float>(size_),
+                beta_,
+                bias_,
+                0};
+    }
+
     static bool differentiated(Rule rule, LrnReverse lrn) {
         return rule == Rule::gradient || lrn == LrnReverse::derivative;
     }
 
     void run(Emitter& emitter, std::string_view shader, std::int64_t images, bool accumulate, const gpu::Slice& x,
              const gpu::Slice& to, const gpu::Slice& signal) const {
-        struct Push {
-            std::uint32_t items, first, period;
-            std::int32_t channels;
-            std::uint32_t plane;
-            std::int32_t below, above;
-            float alpha_over_size, beta, bias;
-            std::uint32_t accumulate;
-        };
-        const Shape& shape = outputs_[0];
-        const std::int64_t image = elements(shape) / shape[0];
-        const std::int64_t period = elements(shape);
+        const std::int64_t image = elements(outputs_[0]) / outputs_[0][0];
         for_slices(images, {image * 4}, emitter.device().limits, [&](std::int64_t first, std::int64_t count) {
             const std::int64_t items = count * image;
             const gpu::Slice part = floats(to, first * image, items);
             // Forward, x is cut as y is; on the way back the copies of R share one x.
-            const Push push{static_cast<std::uint32_t>(items),
-                            static_cast<std::uint32_t>(signal ? first * image : 0),
-                            static_cast<std::uint32_t>(period),
-                            static_cast<std::int32_t>(shape[1]),
-                            static_cast<std::uint32_t>(image / shape[1]),
-                            static_cast<std::int32_t>((size_ - 1) / 2),
-                            static_cast<std::int32_t>(size_ / 2),
-                            alpha_ / static_cast<float>(size_),
-                            beta_,
-                            bias_,
-                            accumulate ? 1U : 0U};
+            Push push = push_of(items);
+            push.first = signal ? u(first * image) : 0;
+            push.accumulate = accumulate ? 1 : 0;
             std::vector<gpu::Binding> bindings{gpu::in(signal ? x : floats(x, first * image, items)),
                                                accumulate ? gpu::in_out(part) : gpu::out(part)};
             bindings.push_back(signal ? gpu::in(floats(signal, first * image, items)) : bindings[0]);
