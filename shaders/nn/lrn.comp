@@ -21,7 +21,6 @@ layout(local_size_x_id = 0) in;
 #ifdef PACKED
 layout(binding = 1) buffer Destination { vec4 destination[]; };
 layout(binding = 0) uniform samplerBuffer x;
-layout(binding = 2) uniform samplerBuffer signal;
 #else
 layout(binding = 1) buffer Destination { float destination[]; };
 #endif

@@ -170,9 +170,10 @@ std::vector<LayerTimes> measure_layers(const gpu::Device& device, gpu::Pipelines
 FrameTimes measure_frames(const gpu::Device& device, gpu::Pipelines& pipelines, gpu::Scheduler& scheduler,
                           const nn::Plan& plan, double seconds) {
     gpu::Recording recording(device, pipelines, plan.steps(), gpu::Recording::Options::guess(device.info()));
-    for (int i = 0; i < 2; ++i) {
-        scheduler.wait(scheduler.submit(recording));
-        recording.adapt();
+    gpu::Recording second(device, pipelines, plan.steps(), gpu::Recording::Options::guess(device.info()));
+    for (gpu::Recording* fresh : {&recording, &recording, &second, &second}) {
+        scheduler.wait(scheduler.submit(*fresh));
+        fresh->adapt();
     }
     std::vector<double> measured;
     std::vector<double> processor;
@@ -192,11 +193,6 @@ FrameTimes measure_frames(const gpu::Device& device, gpu::Pipelines& pipelines, 
     times.processor_ms = times_of(std::move(processor)).best;
     if (!on_device.empty()) times.device_ms = times_of(std::move(on_device)).median;
 
-    gpu::Recording second(device, pipelines, plan.steps(), gpu::Recording::Options::guess(device.info()));
-    for (int i = 0; i < 2; ++i) {
-        scheduler.wait(scheduler.submit(second));
-        second.adapt();
-    }
     std::vector<double> distances;
     gpu::Scheduler::Ticket before = scheduler.submit(recording);
     bool turn = true;

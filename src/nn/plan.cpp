@@ -136,7 +136,8 @@ class Plan::Builder {
         for (std::size_t t = 0; t < tensors; ++t) {
             const Network::TensorInfo& info = net_.tensors()[t];
             const bool seen = info.producer < 0 || kept_.count(static_cast<int>(t)) > 0;
-            if (!seen && info.shape.size() == 4 && info.shape[1] % (halves ? 16 : 4) == 0) layouts_[t] = offer.layout;
+            if (!seen && info.shape.size() == 4 && info.shape[1] % channel_multiple(offer.layout) == 0)
+                layouts_[t] = offer.layout;
         }
         for (bool changed = true; changed;) {
             changed = false;

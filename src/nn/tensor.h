@@ -20,6 +20,10 @@ std::int64_t elements(const Shape& shape);
 /// switches likewise, but in whole words.
 enum class Layout : std::uint8_t { dense, packed, halves };
 
+/// What the channels of a tensor in that layout, and of a group, are a multiple of.
+inline std::int64_t channel_multiple(Layout layout) {
+    return layout == Layout::halves ? 16 : (layout == Layout::packed ? 4 : 1);
+}
 /// Of an element that is no switch.
 inline std::int64_t element_bytes(Layout layout) {
     return layout == Layout::halves ? 2 : 4;

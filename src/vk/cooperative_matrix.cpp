@@ -233,12 +233,12 @@ bool validation_layer_knows_matrices() {
 }
 
 std::vector<std::uint32_t> translate_matrices(std::span<const std::uint32_t> code) {
-    const std::vector<Instruction> instructions = read(code);
-    const bool any = std::any_of(instructions.begin(), instructions.end(), [](const Instruction& instruction) {
-        return instruction.opcode == op_capability && instruction.operands[0] == capability_nv;
-    });
-    if (!any) return {code.begin(), code.end()};
-    return Translator(code).run();
+    // Capabilities come first, two words each: nothing else of other shaders is read.
+    constexpr std::uint32_t capability = 2U << 16U | op_capability;
+    for (std::size_t i = header_words; i < code.size() && code[i] == capability; i += 2) {
+        if (code[i + 1] == capability_nv) return Translator(code).run();
+    }
+    return {code.begin(), code.end()};
 }
 
 }  // namespace deconv::gpu

@@ -31,15 +31,10 @@ constexpr auto shader_write = vk::AccessFlagBits::eShaderWrite | vk::AccessFlagB
 
 /// `copies`: on either side there may be the device's own copies and fills, which cost a GPU more to wait for.
 void barrier(vk::CommandBuffer commands, bool copies) {
-    const vk::MemoryBarrier memory(shader_write, shader_read | shader_write);
-    const vk::MemoryBarrier of_shaders(vk::AccessFlagBits::eShaderWrite,
-                                       vk::AccessFlagBits::eShaderRead | vk::AccessFlagBits::eShaderWrite);
-    if (copies) {
-        commands.pipelineBarrier(compute_stage, compute_stage, {}, memory, {}, {});
-    } else {
-        constexpr auto stage = vk::PipelineStageFlagBits::eComputeShader;
-        commands.pipelineBarrier(stage, stage, {}, of_shaders, {}, {});
-    }
+    const vk::PipelineStageFlags stage = copies ? compute_stage : vk::PipelineStageFlagBits::eComputeShader;
+    const vk::AccessFlags write = copies ? shader_write : vk::AccessFlagBits::eShaderWrite;
+    const vk::AccessFlags read = copies ? shader_read : vk::AccessFlagBits::eShaderRead;
+    commands.pipelineBarrier(stage, stage, {}, vk::MemoryBarrier(write, read | write), {}, {});
 }
 
 /// What steps since the last barrier have touched.

@@ -39,10 +39,11 @@ bool can_run(const ConvolutionAlgorithm& algorithm, const ConvolutionTask& task,
 
 bool takes_layout(const Convolution& convolution, std::int64_t images, const LayoutOffer& offer) {
     const Convolution& c = convolution;
-    const bool halves = offer.layout == Layout::halves;
-    const auto whole = [&](std::int64_t channels) { return c.groups == 1 || channels % (halves ? 16 : 4) == 0; };
+    const auto whole = [&](std::int64_t channels) {
+        return c.groups == 1 || channels % channel_multiple(offer.layout) == 0;
+    };
     if (!whole(c.in_channels) || !whole(c.out_channels)) return false;
-    if (halves) return TiledConvolution::runs_halves(c, images, offer);
+    if (offer.layout == Layout::halves) return TiledConvolution::runs_halves(c, images, offer);
     // Large kernels are FFT's, whose transforms read and write dense tensors.
     const bool large = c.stride_y == 1 && c.stride_x == 1 && c.kernel_y * c.kernel_x >= 81;
     return !large && PackedConvolution::runs(c, offer.device);

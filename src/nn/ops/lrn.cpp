@@ -31,13 +31,11 @@ class LrnOperator : public Operator {
 
     void forward(Emitter& emitter, const ForwardArguments& arguments) const override {
         if (arguments.inputs[0].layout == Layout::packed) {
-            const gpu::Slice& x = arguments.inputs[0].slice;
-            Push push = push_of(elements(outputs_[0]) / 4);
-            gpu::Dispatch dispatch =
-                linear_dispatch(emitter, "nn/lrn.forward.packed", push.items, push,
-                                {gpu::in_texels(x, gpu::Texels::rgba32f), gpu::out(arguments.outputs[0].slice),
-                                 gpu::in_texels(x, gpu::Texels::rgba32f)},
-                                name_);
+            const Push push = push_of(elements(outputs_[0]) / 4);
+            gpu::Dispatch dispatch = linear_dispatch(
+                emitter, "nn/lrn.forward.packed", push.items, push,
+                {gpu::in_texels(arguments.inputs[0].slice, gpu::Texels::rgba32f), gpu::out(arguments.outputs[0].slice)},
+                name_);
             dispatch.flops *= 8.0 * static_cast<double>(size_);
             emitter.emit(std::move(dispatch));
             return;
