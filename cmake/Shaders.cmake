@@ -2,7 +2,8 @@ find_program(SPIRV_OPT spirv-opt REQUIRED)
 
 # Compiles every shaders/**/*.comp to SPIR-V and embeds it.  A shader is named by its path without the extension, e.g.
 # "nn/conv".  A line "// variant: SUFFIX -DA=1 -DB=2" in it adds the shader "nn/conv.SUFFIX" with those definitions, and
-# then the plain name does not exist.
+# then the plain name does not exist.  One that ends in "[wide]" is also compiled with -DWIDE, as "nn/conv.SUFFIX.wide"
+# (shaders/quads.glsl): Pipelines takes that one where the device writes wide words faster.
 function(deconv_embed_shaders target)
     set(folder ${CMAKE_SOURCE_DIR}/shaders)
     set(output ${CMAKE_BINARY_DIR}/shaders)
@@ -24,7 +25,16 @@ function(deconv_embed_shaders target)
         if(NOT variants)
             set(variants "plain")
         endif()
+        set(all "")
         foreach(variant IN LISTS variants)
+            string(REPLACE " [wide]" "" narrow "${variant}")
+            list(APPEND all "${narrow}")
+            if(NOT narrow STREQUAL variant)
+                string(REGEX REPLACE "^// variant: +([^ ]+)" "// variant: \\1.wide -DWIDE" wide "${narrow}")
+                list(APPEND all "${wide}")
+            endif()
+        endforeach()
+        foreach(variant IN LISTS all)
             set(full ${name})
             set(definitions "")
             if(NOT variant STREQUAL "plain")

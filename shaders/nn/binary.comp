@@ -7,9 +7,10 @@
 // SAME is for two dense tensors of one shape: one invocation computes four elements.
 //
 // variant: forward -DFORWARD
-// variant: same -DFORWARD -DSAME
+// variant: same -DFORWARD -DSAME [wide]
 // variant: reverse -DREVERSE
 #include "common.glsl"
+#include "quads.glsl"
 
 layout(local_size_x_id = 0) in;
 layout(constant_id = 1) const uint operation = 0;
@@ -22,7 +23,7 @@ const uint DECONV = 0, GUIDED = 1, GRADIENT = 2;
 #ifdef SAME
 layout(binding = 0) uniform samplerBuffer a;
 layout(binding = 1) uniform samplerBuffer b;
-layout(binding = 2) buffer Destination { vec4 destination[]; };
+layout(binding = 2) buffer Destination { Quad destination[]; };
 #else
 layout(binding = 0) readonly buffer A { float a[]; };
 layout(binding = 1) readonly buffer B { float b[]; };
@@ -69,8 +70,13 @@ void main() {
         case PRELU: value = u >= 0.0 ? u : u * v; break;
 #endif
     }
+#ifdef SAME
+    if (p.accumulate != 0) value += from_quad(destination[index]);
+    destination[index] = to_quad(value);
+#else
     if (p.accumulate != 0) value += destination[index];
     destination[index] = value;
+#endif
 }
 #else
 layout(binding = 0) readonly buffer SignalBuffer { float signal[]; };

@@ -17,19 +17,20 @@
 // PLAIN reads a dense source instead, (N, C, H, W), a component at a time: where a single tap has few output channels,
 // and where few channels are read (a small image's, the chosen one's), that costs less than packing first.
 //
-// variant: 32x4 -DBLOCK=32 -DPLACES=4
-// variant: 16x4 -DBLOCK=16 -DPLACES=4
-// variant: 32x2 -DBLOCK=32 -DPLACES=2
-// variant: 16x2 -DBLOCK=16 -DPLACES=2
-// variant: 8x4 -DBLOCK=8 -DPLACES=4
-// variant: 4x8 -DBLOCK=4 -DPLACES=8
-// variant: plain32x4 -DBLOCK=32 -DPLACES=4 -DPLAIN
-// variant: plain16x4 -DBLOCK=16 -DPLACES=4 -DPLAIN
-// variant: plain32x2 -DBLOCK=32 -DPLACES=2 -DPLAIN
-// variant: plain16x2 -DBLOCK=16 -DPLACES=2 -DPLAIN
-// variant: plain8x4 -DBLOCK=8 -DPLACES=4 -DPLAIN
-// variant: plain4x8 -DBLOCK=4 -DPLACES=8 -DPLAIN
+// variant: 32x4 -DBLOCK=32 -DPLACES=4 [wide]
+// variant: 16x4 -DBLOCK=16 -DPLACES=4 [wide]
+// variant: 32x2 -DBLOCK=32 -DPLACES=2 [wide]
+// variant: 16x2 -DBLOCK=16 -DPLACES=2 [wide]
+// variant: 8x4 -DBLOCK=8 -DPLACES=4 [wide]
+// variant: 4x8 -DBLOCK=4 -DPLACES=8 [wide]
+// variant: plain32x4 -DBLOCK=32 -DPLACES=4 -DPLAIN [wide]
+// variant: plain16x4 -DBLOCK=16 -DPLACES=4 -DPLAIN [wide]
+// variant: plain32x2 -DBLOCK=32 -DPLACES=2 -DPLAIN [wide]
+// variant: plain16x2 -DBLOCK=16 -DPLACES=2 -DPLAIN [wide]
+// variant: plain8x4 -DBLOCK=8 -DPLACES=4 -DPLAIN [wide]
+// variant: plain4x8 -DBLOCK=4 -DPLACES=8 -DPLAIN [wide]
 #include "common.glsl"
+#include "quads.glsl"
 #extension GL_KHR_shader_subgroup_shuffle : require
 
 layout(local_size_x_id = 0) in;
@@ -47,7 +48,7 @@ layout(binding = 0) uniform samplerBuffer source;
 layout(binding = 1) uniform samplerBuffer weights;
 layout(binding = 2) uniform samplerBuffer bias;  // one component
 layout(binding = 3) buffer Destination { float destination[]; };
-layout(binding = 3) buffer DestinationQuads { vec4 quads[]; };
+layout(binding = 3) buffer DestinationQuads { Quad quads[]; };
 layout(binding = 4) readonly buffer Selections { ivec4 selections[]; };
 
 layout(push_constant) uniform Push {
@@ -204,10 +205,10 @@ void main() {
                 [[unroll]] for (uint q = 0; q < PLACES; ++q) {
                     vec4 value = vec4(sum[q][o], sum[q][o + 1], sum[q][o + 2], sum[q][o + 3]) + shift;
                     if (first + q * LANES < p.total) {
-                        if (accumulate) value += quads[to[q]];
+                        if (accumulate) value += from_quad(quads[to[q]]);
                         [[unroll]] for (uint j = 0; j < 4; ++j)
                             value[j] = relu && value[j] < 0.0 ? 0.0 : value[j];  // a NaN stays
-                        quads[to[q]] = value;
+                        quads[to[q]] = to_quad(value);
                     }
                     to[q] += p.destination_plane;
                 }

@@ -13,13 +13,14 @@
 // variant: reverse -DREVERSE
 // variant: forward.texels -DFORWARD -DTEXELS
 // variant: reverse.texels -DREVERSE -DTEXELS
-// variant: forward.packed -DFORWARD -DPACKED
+// variant: forward.packed -DFORWARD -DPACKED [wide]
 #include "common.glsl"
+#include "quads.glsl"
 
 layout(local_size_x_id = 0) in;
 
 #ifdef PACKED
-layout(binding = 1) buffer Destination { vec4 destination[]; };
+layout(binding = 1) buffer Destination { Quad destination[]; };
 layout(binding = 0) uniform samplerBuffer x;
 #else
 layout(binding = 1) buffer Destination { float destination[]; };
@@ -93,7 +94,7 @@ void main() {
         }
         result[c] *= power(p.bias + p.alpha_over_size * sum, -p.beta);
     }
-    destination[index] = result;
+    destination[index] = to_quad(result);
 #else
     const uint place = remainder(p.first + index, p.period);
     const int channel = int(remainder(quotient(place, p.plane), uint(p.channels)));

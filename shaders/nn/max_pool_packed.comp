@@ -5,11 +5,12 @@
 // components of a texel at once; and for feature maps of halves, [image][channel / 8][row][column][8], of which an
 // invocation computes eight channels.  Switches have as many to a place, in whole words.
 //
-// variant: forward -DFORWARD -DFOURS=1
-// variant: reverse -DREVERSE -DFOURS=1
+// variant: forward -DFORWARD -DFOURS=1 [wide]
+// variant: reverse -DREVERSE -DFOURS=1 [wide]
 // variant: forward.halves -DFORWARD -DFOURS=2 -DHALVES
 // variant: reverse.halves -DREVERSE -DFOURS=2 -DHALVES
 #include "common.glsl"
+#include "quads.glsl"
 
 layout(local_size_x_id = 0) in;
 layout(constant_id = 1) const int kernel_y = 1;
@@ -26,9 +27,9 @@ layout(binding = 2) buffer Switches { uvec4 switches[]; };
 #define SWITCHES(i) switches[i]
 #else
 layout(binding = 0) uniform samplerBuffer source;
-layout(binding = 1) buffer Destination { vec4 destination[]; };
+layout(binding = 1) buffer Destination { Quad destination[]; };
 #ifdef FORWARD
-layout(binding = 2) writeonly buffer Switches { uvec4 switches[]; };
+layout(binding = 2) writeonly buffer Switches { QuadBits switches[]; };
 #else
 layout(binding = 2) uniform usamplerBuffer switches;
 #endif
@@ -43,8 +44,8 @@ Values destination_at(uint i) { return unpack(destination[i]); }
 void put(uint i, Values value) { destination[i] = uvec4(pack_halves(value[0]), pack_halves(value[1])); }
 #else
 Values source_at(uint i) { return Values(texelFetch(source, int(i))); }
-Values destination_at(uint i) { return Values(destination[i]); }
-void put(uint i, Values value) { destination[i] = value[0]; }
+Values destination_at(uint i) { return Values(from_quad(destination[i])); }
+void put(uint i, Values value) { destination[i] = to_quad(value[0]); }
 #endif
 
 layout(push_constant) uniform Push {
@@ -96,7 +97,7 @@ void main() {
             best[f][j] = place[f][j] == nowhere ? uintBitsToFloat(0xff800000u) : best[f][j];
     put(index, best);
     [[unroll]] for (uint f = 0; f < FOURS; ++f)
-        if (p.keep_switches != 0) switches[index * FOURS + f] = place[f];
+        if (p.keep_switches != 0) switches[index * FOURS + f] = to_quad(place[f]);
 #else
     const uint row = quotient(index, p.columns);
     const uint plane = quotient(row, p.rows);

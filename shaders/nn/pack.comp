@@ -6,9 +6,10 @@
 // One invocation writes one texel: four channels of one place.  The workgroup's y is the block of four channels, counted
 // over groups, its z the image.
 //
-// variant: texels -DTEXELS
+// variant: texels -DTEXELS [wide]
 // variant: buffer
 #include "common.glsl"
+#include "quads.glsl"
 
 layout(local_size_x_id = 0) in;
 // A rectifier on the way: 0 none; else R crosses it by rule: 1 deconv, 2 guided, 3 gradient (see unary.comp).
@@ -26,7 +27,7 @@ layout(binding = 2) readonly buffer Forward { float forward[]; };
 #define SOURCE(i) source[i]
 #define FORWARD(i) forward[i]
 #endif
-layout(binding = 1) writeonly buffer Destination { vec4 destination[]; };
+layout(binding = 1) writeonly buffer Destination { Quad destination[]; };
 
 layout(push_constant) uniform Push {
     uint channels, blocks;  // of one group; blocks of four
@@ -59,5 +60,5 @@ void main() {
         if (rectifier > DECONV) on = on && FORWARD(remainder(p.forward_first + at_j, p.forward_items)) > 0.0;
         value[j] = on ? v : 0.0;
     }
-    destination[(gl_WorkGroupID.z * p.groups * p.blocks + gl_WorkGroupID.y) * p.places + at] = value;
+    destination[(gl_WorkGroupID.z * p.groups * p.blocks + gl_WorkGroupID.y) * p.places + at] = to_quad(value);
 }

@@ -8,14 +8,15 @@
 //
 // One invocation writes one texel.
 //
-// variant: planes -DPLANES
-// variant: blocks
+// variant: planes -DPLANES [wide]
+// variant: blocks [wide]
 #include "common.glsl"
+#include "quads.glsl"
 
 layout(local_size_x_id = 0) in;
 
 layout(binding = 0) uniform samplerBuffer source;
-layout(binding = 1) writeonly buffer Destination { vec4 destination[]; };
+layout(binding = 1) writeonly buffer Destination { Quad destination[]; };
 
 layout(push_constant) uniform Push {
     uint items;
@@ -57,5 +58,5 @@ void main() {
         const float v = texelFetch(source, int(there ? (image * p.channels + channel) * plane + at : 0)).x;
         value[j] = there ? v : 0.0;
     }
-    destination[index] = value;
+    destination[index] = to_quad(value);
 }

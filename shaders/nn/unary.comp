@@ -10,11 +10,12 @@
 //
 // variant: forward -DFORWARD
 // variant: reverse -DREVERSE
-// variant: forward.texels -DFORWARD -DTEXELS
-// variant: reverse.texels -DREVERSE -DTEXELS
+// variant: forward.texels -DFORWARD -DTEXELS [wide]
+// variant: reverse.texels -DREVERSE -DTEXELS [wide]
 // variant: forward.halves -DFORWARD -DHALVES
 // variant: reverse.halves -DREVERSE -DHALVES
 #include "common.glsl"
+#include "quads.glsl"
 
 layout(local_size_x_id = 0) in;
 layout(constant_id = 1) const uint operation = 0;
@@ -25,7 +26,7 @@ const uint DECONV = 0, GUIDED = 1, GRADIENT = 2;
 
 #ifdef TEXELS
 layout(binding = 0) uniform samplerBuffer source;
-layout(binding = 1) buffer Destination { vec4 destination[]; };
+layout(binding = 1) buffer Destination { Quad destination[]; };
 layout(binding = 2) uniform samplerBuffer x;  // for Relu its output serves as well
 #define FOUR(from, i) texelFetch(from, int(i))
 #define FOURS
@@ -128,6 +129,9 @@ void main() {
 #ifdef HALVES
     if (p.accumulate != 0) value += FOUR(destination, index);
     destination[index] = pack_halves(value);
+#elif defined(TEXELS)
+    if (p.accumulate != 0) value += from_quad(destination[index]);
+    destination[index] = to_quad(value);
 #else
     if (p.accumulate != 0) value += destination[index];
     destination[index] = value;

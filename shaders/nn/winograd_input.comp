@@ -6,11 +6,12 @@
 // workgroup's y is the block of four channels, counted over groups.  DENSE: of one channel,
 // [point][group][channel][image, tile row, tile column], for conv_tiled.comp.
 //
-// variant: 2 -DTILE=2
-// variant: 4 -DTILE=4
+// variant: 2 -DTILE=2 [wide]
+// variant: 4 -DTILE=4 [wide]
 // variant: 2.dense -DTILE=2 -DDENSE
 // variant: 4.dense -DTILE=4 -DDENSE
 #include "common.glsl"
+#include "quads.glsl"
 
 layout(local_size_x_id = 0) in;
 layout(constant_id = 1) const bool rectified = false;  // max(x, 0) on the way
@@ -18,19 +19,23 @@ layout(constant_id = 2) const bool packed_source = false;
 
 #ifdef DENSE
 #define Value float
+#define Stored float
+#define STORED(value) value
 const uint BLOCK = 1;
 layout(binding = 0) readonly buffer Source { float source[]; };
 #define SOURCE(i) source[i]
 #define CHANNEL(value, j) value
 #else
 #define Value vec4
+#define Stored Quad
+#define STORED(value) to_quad(value)
 const uint BLOCK = 4;
 layout(binding = 0) uniform samplerBuffer source;
 #define SOURCE(i) texelFetch(source, int(i)).x
 #define CHANNEL(value, j) value[j]
 #endif
 #include "winograd.glsl"
-layout(binding = 1) writeonly buffer Points { Value points[]; };
+layout(binding = 1) writeonly buffer Points { Stored points[]; };
 
 layout(push_constant) uniform Push {
     uint tiles, image_tiles, row_tiles;  // of all images, of one, of a row of it
@@ -85,7 +90,7 @@ void main() {
     uint at = gl_WorkGroupID.y * p.tiles + tile;
     [[unroll]] for (uint r = 0; r < POINTS; ++r)
         [[unroll]] for (uint c = 0; c < POINTS; ++c) {
-            points[at] = v[r][c];
+            points[at] = STORED(v[r][c]);
             at += step_point;
         }
 }

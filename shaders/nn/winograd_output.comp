@@ -5,11 +5,12 @@
 // One invocation makes one tile of four channels.  The workgroup's y is the block of four channels, counted over groups.
 // DENSE: of one channel, from [point][channel][image, tile row, tile column].
 //
-// variant: 2 -DTILE=2
-// variant: 4 -DTILE=4
+// variant: 2 -DTILE=2 [wide]
+// variant: 4 -DTILE=4 [wide]
 // variant: 2.dense -DTILE=2 -DDENSE
 // variant: 4.dense -DTILE=4 -DDENSE
 #include "common.glsl"
+#include "quads.glsl"
 
 layout(local_size_x_id = 0) in;
 layout(constant_id = 1) const bool with_bias = false;
@@ -35,7 +36,9 @@ layout(binding = 1) uniform samplerBuffer bias;
 #define CHANNEL(value, j) value[j]
 #endif
 layout(binding = 2) buffer Destination { float destination[]; };
-layout(binding = 2) buffer DestinationQuads { Value quads[]; };
+#ifndef DENSE
+layout(binding = 2) buffer DestinationQuads { Quad quads[]; };
+#endif
 #include "winograd.glsl"
 
 layout(push_constant) uniform Push {
@@ -88,14 +91,16 @@ void main() {
             if (y0 + r >= p.height || x0 + c >= p.width) continue;
             const uint at = to + r * p.width + c;
             Value value = y[r] + shift;
+#ifndef DENSE
             if (packed_destination) {
-                if (accumulate) value += quads[at];
+                if (accumulate) value += from_quad(quads[at]);
                 if (relu)
                     [[unroll]] for (uint j = 0; j < BLOCK; ++j)
                         CHANNEL(value, j) = CHANNEL(value, j) < 0.0 ? 0.0 : CHANNEL(value, j);  // a NaN stays
-                quads[at] = value;
+                quads[at] = to_quad(value);
                 continue;
             }
+#endif
             [[unroll]] for (uint j = 0; j < BLOCK; ++j) {
                 float one = CHANNEL(value, j);
                 if (block * BLOCK + j >= p.channels) continue;

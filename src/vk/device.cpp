@@ -92,6 +92,7 @@ DeviceInfo describe(vk::Instance instance, vk::PhysicalDevice device) {
     info.limits.allocation = core11.maxMemoryAllocationSize;
     const auto features = device.getFeatures2<vk::PhysicalDeviceFeatures2, vk::PhysicalDeviceVulkan11Features,
                                               vk::PhysicalDeviceVulkan12Features>();
+    info.wide_words = info.type == DeviceType::cpu && features.get<vk::PhysicalDeviceFeatures2>().features.shaderInt64;
     info.half_precision = features.get<vk::PhysicalDeviceVulkan12Features>().shaderFloat16;
     info.cooperative_matrix = info.half_precision && info.subgroup_size == 32 &&
                               features.get<vk::PhysicalDeviceVulkan12Features>().vulkanMemoryModel &&
@@ -236,6 +237,7 @@ Device::Device(const DeviceOptions& wanted) : messages_(std::make_unique<Message
         const std::uint64_t alignment = std::max(info_.limits.storage_alignment, Limits::minimum().storage_alignment);
         info_.limits = Limits::minimum();
         info_.limits.storage_alignment = alignment;
+        info_.wide_words = false;
         info_.half_precision = false;
         info_.cooperative_matrix = false;
         info_.subgroup_broadcast = false;
@@ -264,7 +266,9 @@ Device::Device(const DeviceOptions& wanted) : messages_(std::make_unique<Message
     core12.vulkanMemoryModelDeviceScope = info_.cooperative_matrix;  // of atomics elsewhere
     CooperativeMatrixFeatures matrices;
     if (info_.cooperative_matrix) core12.pNext = &matrices;
-    device_ = physical_.createDeviceUnique(vk::DeviceCreateInfo({}, queue, {}, extensions, nullptr, &core12));
+    vk::PhysicalDeviceFeatures features10;
+    features10.shaderInt64 = info_.wide_words;
+    device_ = physical_.createDeviceUnique(vk::DeviceCreateInfo({}, queue, {}, extensions, &features10, &core12));
     queue_ = device_->getQueue(queue_family_, 0);
 }
 

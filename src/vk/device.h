@@ -41,6 +41,7 @@ struct DeviceInfo {
     std::uint32_t subgroup_size = 1;
     bool subgroup_broadcast = false;  // subgroupBroadcast in compute shaders
     bool subgroup_shuffle = false;    // subgroupShuffle likewise
+    bool wide_words = false;          // integers of 64 bits, on a CPU, whose drivers write them in half the time
     bool half_precision = false;      // float16 arithmetic
     bool cooperative_matrix = false;  // products of 16×16×16, halves summed in floats, by subgroups of 32
     std::uint64_t memory = 0;         // bytes of the largest device-local heap

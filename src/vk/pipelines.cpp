@@ -41,6 +41,12 @@ bool header_fits(const std::vector<char>& data, const vk::PhysicalDeviceProperti
            std::memcmp(header.pipelineCacheUUID, properties.pipelineCacheUUID.data(), VK_UUID_SIZE) == 0;
 }
 
+const EmbeddedShader* find_shader(std::string_view name) {
+    const auto all = embedded_shaders();
+    const auto found = std::find_if(all.begin(), all.end(), [&](const EmbeddedShader& e) { return e.name == name; });
+    return found == all.end() ? nullptr : &*found;
+}
+
 }  // namespace
 
 Pipelines::Pipelines(const Device& device, const std::filesystem::path& folder)
@@ -80,9 +86,9 @@ const Pipeline& Pipelines::get(std::string_view shader, const std::vector<std::u
     const std::lock_guard lock(mutex_);
     if (const auto it = made_.find(key); it != made_.end()) return it->second->view;
 
-    const auto all = embedded_shaders();
-    const auto found = std::find_if(all.begin(), all.end(), [&](const EmbeddedShader& e) { return e.name == shader; });
-    if (found == all.end()) throw Error("no shader named " + std::string(shader));
+    const EmbeddedShader* found = device_.info().wide_words ? find_shader(std::string(shader) + ".wide") : nullptr;
+    if (found == nullptr) found = find_shader(shader);
+    if (found == nullptr) throw Error("no shader named " + std::string(shader));
 
     const vk::Device handle = device_.handle();
     auto made = std::make_unique<Made>();
