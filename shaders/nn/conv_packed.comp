@@ -10,23 +10,31 @@
 // A source that was packed for this has a border, so no tap needs a test; a tensor that is packed anyway has none
 // (TESTED).
 //
+// TURNED, for few places, it is the other way round: a lane has four of the output channels at all of the workgroup's
+// LANES · PLACES places, and the sources are handed round.
+//
 //   source:      [image][group][channel / 4][place][4], or dense
 //   weights:     [group][block][tap y][tap x][channel / 4][BLOCK][4]
 //   destination: dense, or, QUADS, [image][group][channel / 4][place][4]
+//
+// PHASES: of a strided reverse, all phases together.  Output channels are [channel][phase y][phase x], and a place of the
+// grid has a destination place for each phase.
 //
 // PLAIN reads a dense source instead, (N, C, H, W), a component at a time: where a single tap has few output channels,
 // and where few channels are read (a small image's, the chosen one's), that costs less than packing first.
 //
 // variant: 32x4 -DBLOCK=32 -DPLACES=4 [wide]
 // variant: 16x4 -DBLOCK=16 -DPLACES=4 [wide]
-// variant: 32x2 -DBLOCK=32 -DPLACES=2 [wide]
+// variant: turned32x2 -DBLOCK=32 -DPLACES=2 -DTURNED [wide]
 // variant: 16x2 -DBLOCK=16 -DPLACES=2 [wide]
+// variant: 12x8 -DBLOCK=12 -DPLACES=8 [wide]
 // variant: 8x4 -DBLOCK=8 -DPLACES=4 [wide]
 // variant: 4x8 -DBLOCK=4 -DPLACES=8 [wide]
 // variant: plain32x4 -DBLOCK=32 -DPLACES=4 -DPLAIN [wide]
 // variant: plain16x4 -DBLOCK=16 -DPLACES=4 -DPLAIN [wide]
-// variant: plain32x2 -DBLOCK=32 -DPLACES=2 -DPLAIN [wide]
+// variant: plain.turned32x2 -DBLOCK=32 -DPLACES=2 -DPLAIN -DTURNED [wide]
 // variant: plain16x2 -DBLOCK=16 -DPLACES=2 -DPLAIN [wide]
+// variant: plain12x8 -DBLOCK=12 -DPLACES=8 -DPLAIN [wide]
 // variant: plain8x4 -DBLOCK=8 -DPLACES=4 -DPLAIN [wide]
 // variant: plain4x8 -DBLOCK=4 -DPLACES=8 -DPLAIN [wide]
 #include "common.glsl"
@@ -40,9 +48,15 @@ layout(constant_id = 2) const bool rectified = false;  // max(x, 0) of the sourc
 layout(constant_id = 3) const bool TESTED = false;     // taps outside the source are zero
 layout(constant_id = 4) const bool QUADS = false;
 layout(constant_id = 5) const bool PAIRED = false;  // two blocks of four source channels a step: their number is even
+layout(constant_id = 6) const bool PHASES = false;
 
 const uint LANES = 8;
 const uint SHARES = (BLOCK + LANES - 1) / LANES;  // texels of weights that a lane loads for four channels
+#ifdef TURNED
+const uint SUM_PLACES = LANES * PLACES, SUM_OUTPUTS = BLOCK / LANES;  // of a lane
+#else
+const uint SUM_PLACES = PLACES, SUM_OUTPUTS = BLOCK;
+#endif
 
 layout(binding = 0) uniform samplerBuffer source;
 layout(binding = 1) uniform samplerBuffer weights;
@@ -70,6 +84,7 @@ layout(push_constant) uniform Push {
     uint height, width;
     int place_y, row, first_y, first_x;
     uint flags;
+    uint phases, extent;                         // PHASES: of rows, and columns above; the destination's rows, columns
 } p;
 const uint WITH_BIAS = 1, RELU = 2;
 // The source is zero but for the channel that its image's selection names (−2: all).  Images are rows of workgroups.
@@ -88,6 +103,23 @@ vec4 fetch(uint at, uint c) {
     return rectified ? max(x, vec4(0.0)) : x;
 }
 
+// Where a dense destination has output o of a group, from the place of its first on; and its phase's row and column.
+struct Output {
+    uint offset, row, column;
+};
+Output output_of(uint o) {
+    if (!PHASES) return Output(o * p.destination_plane, 0, 0);
+    const uint columns = p.phases >> 16;
+    const uint channel = quotient(o, (p.phases & 0xffff) * columns);
+    const uint phase = o - channel * (p.phases & 0xffff) * columns;
+    const uint row = quotient(phase, columns);
+    const uint column = phase - row * columns;
+    return Output(channel * p.destination_plane + row * (p.extent >> 16) + column, row, column);
+}
+bool inside(Output o, uint row, uint column) {
+    return !PHASES || (row + o.row < (p.extent & 0xffff) && column + o.column < (p.extent >> 16));
+}
+
 void main() {
     const bool with_bias = (p.flags & WITH_BIAS) != 0;
     const bool relu = (p.flags & RELU) != 0;
@@ -101,6 +133,10 @@ void main() {
     uint to[PLACES];
     int tap_y[PLACES];  // of the first tap, where it is tested
     int tap_x[PLACES];
+    uint row[PLACES];  // of the destination, where phases are together
+    uint column[PLACES];
+    const uint phases = PHASES ? (p.phases & 0xffff) * (p.phases >> 16) : 1;
+    const uint destination_channels = PHASES ? quotient(p.destination_channels, phases) : p.destination_channels;
 #ifdef PLAIN
     const uint group_at = group * p.source_channels * p.plane;
 #else
@@ -117,14 +153,16 @@ void main() {
         from[q] = uint(int(group_at + image * p.image + y * p.stride_y + x * p.stride_x) + p.tap_first);
         tap_y[q] = int(y) * p.place_y + p.first_y;
         tap_x[q] = int(x * p.stride_x) + p.first_x;
+        row[q] = y * (p.phases & 0xffff);
+        column[q] = x * (p.phases >> 16);
         const uint first_plane = QUADS ? (image * p.groups + group) * destination_blocks + block * (BLOCK / 4)
-                                       : (image * p.groups + group) * p.destination_channels + block * BLOCK;
+                                       : (image * p.groups + group) * destination_channels;
         to[q] = first_plane * p.destination_plane + p.destination_first + y * p.destination_y + x * p.destination_x;
     }
 
-    float sum[PLACES][BLOCK];
-    [[unroll]] for (uint q = 0; q < PLACES; ++q)
-        [[unroll]] for (uint o = 0; o < BLOCK; ++o) sum[q][o] = 0.0;
+    float sum[SUM_PLACES][SUM_OUTPUTS];
+    [[unroll]] for (uint q = 0; q < SUM_PLACES; ++q)
+        [[unroll]] for (uint o = 0; o < SUM_OUTPUTS; ++o) sum[q][o] = 0.0;
 
     uint begin = 0;  // blocks of four source channels
     uint end = p.channels;
@@ -134,8 +172,14 @@ void main() {
         begin = channels.x / 4;
         end = (channels.x + channels.y + 3) / 4;
     }
-    uint w = (gl_WorkGroupID.y * p.taps_y * p.taps_x * p.channels + begin) * BLOCK +
-             (BLOCK < LANES ? lane % BLOCK : lane);
+#ifdef TURNED
+    const uint own = lane * SHARES, step_share = 1;  // the lane's outputs follow each other
+#else
+    const uint own = BLOCK < LANES ? lane % BLOCK : lane, step_share = LANES;
+#endif
+    // The lanes that a block has no weights for read the last again.
+    const uint last_share = min((SHARES - 1) * step_share, BLOCK - 1 - min(own, BLOCK - 1));
+    uint w = (gl_WorkGroupID.y * p.taps_y * p.taps_x * p.channels + begin) * BLOCK + own;
     // One loop over taps and channels: nested ones cost a CPU's driver more than these few selections.
     const uint blocks_a_step = PAIRED ? 2 : 1;
     const uint steps = p.taps_y * p.taps_x * (end - begin) / blocks_a_step;
@@ -150,17 +194,30 @@ void main() {
         [[unroll]] for (uint h = 0; h < 2; ++h)
             if (h == 0 || PAIRED)
                 [[unroll]] for (uint i = 0; i < SHARES; ++i)
-                    share[h][i] = texelFetch(weights, int(w + h * BLOCK + i * LANES));
+                    share[h][i] = texelFetch(weights, int(w + h * BLOCK + (BLOCK % LANES != 0 && i == SHARES - 1 ? last_share : i * step_share)));
         [[unroll]] for (uint q = 0; q < PLACES; ++q) {
-            const bool inside = !TESTED || (uint(tap_y[q] + rows) < p.height && uint(tap_x[q] + columns) < p.width);
+            const bool tap_inside = !TESTED || (uint(tap_y[q] + rows) < p.height && uint(tap_x[q] + columns) < p.width);
             [[unroll]] for (uint h = 0; h < 2; ++h)
                 if (h == 0 || PAIRED) {
-                    x[h][q] = fetch(inside ? uint(int(from[q]) + tap) : group_at, c + h);
-                    if (TESTED) x[h][q] = inside ? x[h][q] : vec4(0.0);
+                    x[h][q] = fetch(tap_inside ? uint(int(from[q]) + tap) : group_at, c + h);
+                    if (TESTED) x[h][q] = tap_inside ? x[h][q] : vec4(0.0);
                 }
         }
         // A sum's products one after the other: it is read from the stack and written to it (through the loop's mask)
         // once a step.
+#ifdef TURNED
+        [[unroll]] for (uint place = 0; place < SUM_PLACES; ++place) {
+            float value[2][4];
+            [[unroll]] for (uint h = 0; h < 2; ++h)
+                if (h == 0 || PAIRED)
+                    [[unroll]] for (uint j = 0; j < 4; ++j)
+                        value[h][j] = subgroupShuffle(x[h][place / LANES][j], place % LANES);
+            [[unroll]] for (uint o = 0; o < SUM_OUTPUTS; ++o)
+                [[unroll]] for (uint h = 0; h < 2; ++h)
+                    if (h == 0 || PAIRED)
+                        [[unroll]] for (uint j = 0; j < 4; ++j) sum[place][o] += share[h][o][j] * value[h][j];
+        }
+#else
         [[unroll]] for (uint o = 0; o < BLOCK; ++o) {
             float weight[2][4];
             [[unroll]] for (uint h = 0; h < 2; ++h)
@@ -172,6 +229,7 @@ void main() {
                     if (h == 0 || PAIRED)
                         [[unroll]] for (uint j = 0; j < 4; ++j) sum[q][o] += weight[h][j] * x[h][q][j];
         }
+#endif
         w += blocks_a_step * BLOCK;
         c += blocks_a_step;
         const bool next_tap = c == end;
@@ -189,11 +247,37 @@ void main() {
         tap += next_row ? p.tap_y - int(p.taps_x) * p.tap_x : 0;
     }
 
+#ifdef TURNED
+    const uint first_output = block * BLOCK + lane * SUM_OUTPUTS;
+    vec4 shift = vec4(0.0);
+    if (with_bias)
+        [[unroll]] for (uint j = 0; j < 4; ++j) {
+            const uint o = min(first_output + j, p.destination_channels - 1);
+            shift[j] = texelFetch(bias, int(quotient(group * p.destination_channels + o, phases))).x;
+        }
+    [[unroll]] for (uint place = 0; place < SUM_PLACES; ++place) {
+        const uint at = subgroupShuffle(to[place / LANES], place % LANES);
+        const uint at_row = subgroupShuffle(row[place / LANES], place % LANES);
+        const uint at_column = subgroupShuffle(column[place / LANES], place % LANES);
+        vec4 value = vec4(sum[place][0], sum[place][1], sum[place][2], sum[place][3]) + shift;
+        if (gl_WorkGroupID.x * (LANES * PLACES) + place >= p.total || first_output >= p.destination_channels) continue;
+        const uint quad = at + lane * p.destination_plane;
+        if (QUADS && accumulate) value += from_quad(quads[quad]);
+        [[unroll]] for (uint j = 0; j < 4; ++j) {
+            const Output o = output_of(first_output + j);
+            const bool there = !QUADS && first_output + j < p.destination_channels && inside(o, at_row, at_column);
+            if (there && accumulate) value[j] += destination[at + o.offset];
+            value[j] = relu && value[j] < 0.0 ? 0.0 : value[j];  // a NaN stays
+            if (there) destination[at + o.offset] = value[j];
+        }
+        if (QUADS) quads[quad] = to_quad(value);
+    }
+#else
     float biases[SHARES];
     [[unroll]] for (uint i = 0; i < SHARES; ++i) {
         const uint o = group * p.destination_channels +
                        min(block * BLOCK + lane + i * LANES, p.destination_channels - 1);
-        const float value = texelFetch(bias, int(with_bias ? o : 0)).x;
+        const float value = texelFetch(bias, int(with_bias ? quotient(o, phases) : 0)).x;
         biases[i] = with_bias ? value : 0.0;
     }
     if (QUADS) {
@@ -220,15 +304,17 @@ void main() {
         // The same for the whole subgroup.
         if (block * BLOCK + o < p.destination_channels) {
             const float shift = subgroupShuffle(biases[o / LANES], o % LANES);
+            const Output here = output_of(block * BLOCK + o);
             [[unroll]] for (uint q = 0; q < PLACES; ++q) {
                 float value = sum[q][o] + shift;
-                if (first + q * LANES < p.total) {
-                    if (accumulate) value += destination[to[q]];
+                const uint at = to[q] + here.offset;
+                if (first + q * LANES < p.total && inside(here, row[q], column[q])) {
+                    if (accumulate) value += destination[at];
                     value = relu && value < 0.0 ? 0.0 : value;  // a NaN stays
-                    destination[to[q]] = value;
+                    destination[at] = value;
                 }
-                to[q] += p.destination_plane;
             }
         }
     }
+#endif
 }

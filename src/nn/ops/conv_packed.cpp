@@ -15,12 +15,32 @@ struct Source {
     std::int64_t height = 1, width = 1;  // without
 };
 
+/// Of a strided reverse with few channels, as of most networks' first layer, each phase alone would leave most of a
+/// block idle and read the source anew; and where no weight is added between them, there is nothing to lose.
+bool phases_together(const ConvolutionTask& task) {
+    const Convolution& c = task.convolution;
+    constexpr std::int64_t most = 0xffff;  // rows and columns, as the shader takes them
+    if (task.direction == Direction::forward || task.destination_layout != Layout::dense || c.stride_y * c.stride_x == 1 ||
+        c.dilation_y * c.dilation_x != 1 || std::max(c.in_height, c.in_width) > most ||
+        std::max(c.stride_y, c.stride_x) > std::min(c.kernel_y, c.kernel_x)) {
+        return false;
+    }
+    const bool whole = phases_together_y(c).count * c.stride_y == c.kernel_y &&
+                       phases_together_x(c).count * c.stride_x == c.kernel_x;
+    return c.in_channels <= 4 || whole;
+}
+
 Source source_of(const ConvolutionTask& task) {
     const Convolution& c = task.convolution;
     const bool forward = task.direction == Direction::forward;
     Source source;
-    source.y = phases_y(c, task.direction);
-    source.x = phases_x(c, task.direction);
+    if (phases_together(task)) {
+        source.y = {phases_together_y(c)};
+        source.x = {phases_together_x(c)};
+    } else {
+        source.y = phases_y(c, task.direction);
+        source.x = phases_x(c, task.direction);
+    }
     source.height = forward ? c.in_height : c.out_height;
     source.width = forward ? c.in_width : c.out_width;
     source.packed.images = task.images;
@@ -72,7 +92,10 @@ gpu::Slice packed_weights(Emitter& emitter, const ConvolutionTask& task, const P
     layout.table = [&] {
         return weight_table(product,
                             [&](std::int64_t g, std::int64_t d, std::int64_t k, std::int64_t l, std::int64_t s) {
-                                return weight_element(c, task.direction, y, x, {g, d, s, k, l});
+                                const std::int64_t phase = d % (y.phases * x.phases);
+                                return weight_element(c, task.direction, y, x,
+                                                      {g, d / (y.phases * x.phases), s, k, l, phase / x.phases,
+                                                       phase % x.phases});
                             });
     };
     return emitter.weights(*task.weights, layout);
@@ -132,7 +155,13 @@ void PackedConvolution::emit(Emitter& emitter, const ConvolutionTask& task) cons
             product.tap_first_x = product.taps_y == 0 ? 0 : x.first - from.packed.first_x;
             product.tap_step_y = y.step;
             product.tap_step_x = x.step;
-            product.destination_channels = forward ? c.out_channels : c.in_channels;
+            product.phases_y = y.phases;
+            product.phases_x = x.phases;
+            if (product.phases_y * product.phases_x > 1) {
+                product.useful = static_cast<double>(c.kernel_y * c.kernel_x) /
+                                 static_cast<double>(y.count * y.phases * x.count * x.phases);
+            }
+            product.destination_channels = (forward ? c.out_channels : c.in_channels) * y.phases * x.phases;
             product.destination_height = forward ? c.out_height : c.in_height;
             product.destination_width = forward ? c.out_width : c.in_width;
             product.destination_first_y = y.destination_first;

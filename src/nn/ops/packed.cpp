@@ -46,16 +46,23 @@ void emit_pack(Emitter& emitter, const gpu::Slice& source, std::int64_t height, 
     emitter.emit(std::move(dispatch));
 }
 
+bool PackedProduct::few_places() const {
+    // Where the last workgroup would be half empty.
+    const std::int64_t places = total();
+    const auto padded = [&](std::int64_t step) { return (places + step - 1) / step * step; };
+    return padded(2 * lanes) * 11 < padded(4 * lanes) * 10;
+}
+
 std::int64_t PackedProduct::block() const {
     const std::int64_t outputs = destination_channels;
     if (outputs <= 4) return 4;
-    // A block loads each source texel once: twice the work for that is worth about a tenth.  Writing 32 dense channels,
-    // a value at a time, would be more code than all the rest, and compiling it takes time and memory.
+    // A block loads each source texel once: twice the work for that is worth about a tenth.  Writing 32 dense channels
+    // of 32 places, a value at a time, would be more code than all the rest, and compiling it takes time and memory.
     std::int64_t best = 32;
     std::int64_t least = std::numeric_limits<std::int64_t>::max();
-    for (const auto& [block, cost] : {std::pair<std::int64_t, std::int64_t>{32, 91}, {16, 100}, {8, 110}}) {
+    for (const auto& [block, cost] : {std::pair<std::int64_t, std::int64_t>{32, 91}, {16, 100}, {12, 104}, {8, 110}}) {
         const std::int64_t costs = (outputs + block - 1) / block * block * cost;
-        if (costs >= least || (block == 32 && !quads)) continue;
+        if (costs >= least || (block == 32 && !quads && !few_places())) continue;
         least = costs;
         best = block;
     }
@@ -74,36 +81,36 @@ void emit_packed_product(Emitter& emitter, const PackedProduct& product, const g
         std::int32_t first_channel;
         std::uint32_t height, width;
         std::int32_t place_y, row, first_y, first_x;
-        std::uint32_t flags;
+        std::uint32_t flags, phases, extent;
     };
     const Packed& from = product.source;
     const std::int64_t places = product.grid_height * product.grid_width;
     // Images with channels of their own run apart.
     const std::int64_t runs = product.chosen ? from.images : 1;
-    const std::int64_t total = places * from.images / runs;
+    const std::int64_t total = product.total();
     const std::int64_t block = product.block();
     const std::int64_t blocks = (product.destination_channels + block - 1) / block;
-    // Fewer places a lane where the last workgroup would be half empty.
-    const auto padded = [&](std::int64_t step) { return (total + step - 1) / step * step; };
-    std::int64_t lane_places = block == 4 ? 8 : 4;
-    std::size_t variant = block == 4 ? 0 : block == 8 ? 1 : block == 16 ? 2 : 3;
+    const bool phases = product.phases_y * product.phases_x > 1;
+    std::int64_t lane_places = block == 4 || block == 12 ? 8 : 4;
+    std::size_t variant = block == 4 ? 0 : block == 8 ? 1 : block == 12 ? 2 : block == 16 ? 3 : 4;
     gpu::Dispatch dispatch;
-    if (block >= 16 && padded(2 * lanes) * 11 < padded(4 * lanes) * 10) {
+    if (block >= 16 && product.few_places()) {
         lane_places = 2;
         variant += 2;
     }
-    static constexpr std::array<std::array<const char*, 6>, 2> shaders = {
-        {{"nn/conv_packed.4x8", "nn/conv_packed.8x4", "nn/conv_packed.16x4", "nn/conv_packed.32x4",
-          "nn/conv_packed.16x2", "nn/conv_packed.32x2"},
-         {"nn/conv_packed.plain4x8", "nn/conv_packed.plain8x4", "nn/conv_packed.plain16x4", "nn/conv_packed.plain32x4",
-          "nn/conv_packed.plain16x2", "nn/conv_packed.plain32x2"}}};
+    static constexpr std::array<std::array<const char*, 7>, 2> shaders = {
+        {{"nn/conv_packed.4x8", "nn/conv_packed.8x4", "nn/conv_packed.12x8", "nn/conv_packed.16x4",
+          "nn/conv_packed.32x4", "nn/conv_packed.16x2", "nn/conv_packed.turned32x2"},
+         {"nn/conv_packed.plain4x8", "nn/conv_packed.plain8x4", "nn/conv_packed.plain12x8", "nn/conv_packed.plain16x4",
+          "nn/conv_packed.plain32x4", "nn/conv_packed.plain16x2", "nn/conv_packed.plain.turned32x2"}}};
     dispatch.shader = shaders.at(product.plain ? 1 : 0).at(variant);
     dispatch.constants = {u(lanes),
                           product.accumulate ? 1U : 0U,
                           product.rectified ? 1U : 0U,
                           product.tested ? 1U : 0U,
                           product.quads ? 1U : 0U,
-                          !product.chosen && from.blocks() % 2 == 0 ? 1U : 0U};
+                          !product.chosen && from.blocks() % 2 == 0 ? 1U : 0U,
+                          phases ? 1U : 0U};
     dispatch.bindings = {gpu::in_texels(source, product.plain ? gpu::Texels::r32f : gpu::Texels::rgba32f),
                          gpu::in_texels(weights, gpu::Texels::rgba32f), gpu::in_texels(bias ? bias : emitter.unused()),
                          product.accumulate ? gpu::in_out(destination) : gpu::out(destination),
@@ -139,12 +146,14 @@ void emit_packed_product(Emitter& emitter, const PackedProduct& product, const g
              i(product.tap_step_y),
              i(product.tap_first_y),
              i(product.tap_first_x),
-             (bias ? 1U : 0U) | (product.activation == Activation::relu ? 2U : 0U) | (product.chosen ? 4U : 0U)});
+             (bias ? 1U : 0U) | (product.activation == Activation::relu ? 2U : 0U) | (product.chosen ? 4U : 0U),
+             u(product.phases_y | product.phases_x << 16),
+             u(product.destination_height | product.destination_width << 16)});
     dispatch.groups = {
         gpu::divide_up(static_cast<std::uint64_t>(total), static_cast<std::uint64_t>(lanes * lane_places)),
         u(from.groups * blocks), u(runs)};
     dispatch.flops = 2.0 * static_cast<double>(from.groups * product.destination_channels * from.channels) *
-                     static_cast<double>(product.taps_y * product.taps_x * places * from.images);
+                     static_cast<double>(product.taps_y * product.taps_x * places * from.images) * product.useful;
     if (product.chosen) dispatch.flops /= static_cast<double>(from.blocks());
     dispatch.bytes = static_cast<double>(source.bytes + destination.bytes + weights.bytes);
     dispatch.label = label;

@@ -39,6 +39,10 @@ struct PackedProduct {
     std::int64_t destination_height = 1, destination_width = 1;
     std::int64_t destination_first_y = 0, destination_first_x = 0;
     std::int64_t destination_step_y = 1, destination_step_x = 1;
+    /// Destination channels count phases too, [channel][phase y][phase x], each a place further on in the (dense)
+    /// destination.
+    std::int64_t phases_y = 1, phases_x = 1;
+    double useful = 1;  // of the products' weights
     bool accumulate = false;
     Activation activation = Activation::none;
     /// The source is dense, (N, C, H, W) with H and W those of `source`, and has no border.
@@ -52,6 +56,9 @@ struct PackedProduct {
     std::optional<Chosen> chosen;
     std::int64_t first_image = 0;  // of the source, as the selections count
 
+    /// Of all images that one workgroup may have places of: those with channels of their own run apart.
+    std::int64_t total() const { return grid_height * grid_width * (chosen ? 1 : source.images); }
+    bool few_places() const;
     /// Output channels that a workgroup computes: the weights' innermost dimension but one.
     std::int64_t block() const;
 };

@@ -35,14 +35,42 @@ std::vector<Taps> phases_of(const Axis& a, Direction direction) {
     return phases;
 }
 
+Taps together_of(const Axis& a) {
+    // Destination place phase + stride · p takes source place p + t where phase + pad − stride · t lies in the kernel.
+    const auto floor_divide = [&](std::int64_t n) { return n >= 0 ? n / a.stride : -((-n + a.stride - 1) / a.stride); };
+    Taps taps;
+    taps.first = -floor_divide(a.kernel - 1 - a.pad);
+    taps.count = floor_divide(a.stride - 1 + a.pad) - taps.first + 1;
+    taps.kernel_first = a.pad - a.stride * taps.first;
+    taps.kernel_step = -a.stride;
+    taps.places = (a.in + a.stride - 1) / a.stride;
+    taps.destination_step = taps.phases = a.stride;
+    return taps;
+}
+
+Axis rows(const Convolution& c) {
+    return {c.kernel_y, c.stride_y, c.pad_y, c.dilation_y, c.in_height, c.out_height};
+}
+Axis columns(const Convolution& c) {
+    return {c.kernel_x, c.stride_x, c.pad_x, c.dilation_x, c.in_width, c.out_width};
+}
+
 }  // namespace
 
 std::vector<Taps> phases_y(const Convolution& c, Direction direction) {
-    return phases_of({c.kernel_y, c.stride_y, c.pad_y, c.dilation_y, c.in_height, c.out_height}, direction);
+    return phases_of(rows(c), direction);
 }
 
 std::vector<Taps> phases_x(const Convolution& c, Direction direction) {
-    return phases_of({c.kernel_x, c.stride_x, c.pad_x, c.dilation_x, c.in_width, c.out_width}, direction);
+    return phases_of(columns(c), direction);
+}
+
+Taps phases_together_y(const Convolution& c) {
+    return together_of(rows(c));
+}
+
+Taps phases_together_x(const Convolution& c) {
+    return together_of(columns(c));
 }
 
 std::int64_t weight_element(const Convolution& c, Direction direction, const Taps& y, const Taps& x,
@@ -50,15 +78,16 @@ std::int64_t weight_element(const Convolution& c, Direction direction, const Tap
     const bool forward = direction == Direction::forward;
     const std::int64_t o = weight.g * c.out_channels + (forward ? weight.d : weight.s);
     const std::int64_t i = forward ? weight.s : weight.d;
-    const std::int64_t k = y.kernel_first + weight.k * y.kernel_step;
-    const std::int64_t l = x.kernel_first + weight.l * x.kernel_step;
+    const std::int64_t k = y.kernel_first + weight.k * y.kernel_step + weight.phase_y;
+    const std::int64_t l = x.kernel_first + weight.l * x.kernel_step + weight.phase_x;
+    if (k < 0 || l < 0 || k >= c.kernel_y || l >= c.kernel_x) return WeightLayout::none;
     return ((o * c.in_channels + i) * c.kernel_y + k) * c.kernel_x + l;
 }
 
 std::string describe_phase(const Convolution& c, Direction direction, const Taps& y, const Taps& x) {
     std::string text = direction == Direction::forward ? "forward" : "reverse";
     for (const std::int64_t part :
-         {c.groups, y.count, x.count, y.kernel_first, x.kernel_first, y.kernel_step, x.kernel_step}) {
+         {c.groups, y.count, x.count, y.kernel_first, x.kernel_first, y.kernel_step, x.kernel_step, y.phases, x.phases}) {
         text += " " + std::to_string(part);
     }
     return text;
