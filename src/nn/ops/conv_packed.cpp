@@ -15,28 +15,31 @@ struct Source {
     std::int64_t height = 1, width = 1;  // without
 };
 
-/// Of a strided reverse with few channels, as of most networks' first layer, each phase alone would leave most of a
-/// block idle and read the source anew; and where no weight is added between them, there is nothing to lose.
-bool phases_together(const ConvolutionTask& task) {
+/// How many neighbouring places, along each axis, a reverse computes together, with all their phases; 0: phase by phase.
+/// One by one, few channels (of most networks' first layer) leave most of a block idle, and read all of the source for
+/// each tap and phase.
+std::int64_t cells_together(const ConvolutionTask& task) {
     const Convolution& c = task.convolution;
     constexpr std::int64_t most = 0xffff;  // rows and columns, as the shader takes them
-    if (task.direction == Direction::forward || task.destination_layout != Layout::dense || c.stride_y * c.stride_x == 1 ||
+    if (task.direction == Direction::forward || task.destination_layout != Layout::dense ||
         c.dilation_y * c.dilation_x != 1 || std::max(c.in_height, c.in_width) > most ||
         std::max(c.stride_y, c.stride_x) > std::min(c.kernel_y, c.kernel_x)) {
-        return false;
+        return 0;
     }
-    const bool whole = phases_together_y(c).count * c.stride_y == c.kernel_y &&
-                       phases_together_x(c).count * c.stride_x == c.kernel_x;
-    return c.in_channels <= 4 || whole;
+    // Each place more has taps where the others' weights are zero: of a 3×3 kernel, 2×2 places see 4×4.
+    if (c.stride_y * c.stride_x == 1) return c.in_channels <= 4 && std::min(c.kernel_y, c.kernel_x) >= 3 ? 2 : 0;
+    const bool whole = phases_together_y(c, 1).count * c.stride_y == c.kernel_y &&
+                       phases_together_x(c, 1).count * c.stride_x == c.kernel_x;
+    return c.in_channels <= 4 || whole ? 1 : 0;
 }
 
 Source source_of(const ConvolutionTask& task) {
     const Convolution& c = task.convolution;
     const bool forward = task.direction == Direction::forward;
     Source source;
-    if (phases_together(task)) {
-        source.y = {phases_together_y(c)};
-        source.x = {phases_together_x(c)};
+    if (const std::int64_t cells = cells_together(task); cells > 0) {
+        source.y = {phases_together_y(c, cells)};
+        source.x = {phases_together_x(c, cells)};
     } else {
         source.y = phases_y(c, task.direction);
         source.x = phases_x(c, task.direction);
@@ -158,7 +161,7 @@ void PackedConvolution::emit(Emitter& emitter, const ConvolutionTask& task) cons
             product.phases_y = y.phases;
             product.phases_x = x.phases;
             if (product.phases_y * product.phases_x > 1) {
-                product.useful = static_cast<double>(c.kernel_y * c.kernel_x) /
+                product.useful = static_cast<double>(c.kernel_y * c.kernel_x * y.stride * x.stride) /
                                  static_cast<double>(y.count * y.phases * x.count * x.phases);
             }
             product.destination_channels = (forward ? c.out_channels : c.in_channels) * y.phases * x.phases;

@@ -35,16 +35,18 @@ std::vector<Taps> phases_of(const Axis& a, Direction direction) {
     return phases;
 }
 
-Taps together_of(const Axis& a) {
-    // Destination place phase + stride · p takes source place p + t where phase + pad − stride · t lies in the kernel.
+Taps together_of(const Axis& a, std::int64_t cells) {
+    // Destination place phase + stride · cells · p takes source place cells · p + t where phase + pad − stride · t lies
+    // in the kernel.
     const auto floor_divide = [&](std::int64_t n) { return n >= 0 ? n / a.stride : -((-n + a.stride - 1) / a.stride); };
     Taps taps;
     taps.first = -floor_divide(a.kernel - 1 - a.pad);
-    taps.count = floor_divide(a.stride - 1 + a.pad) - taps.first + 1;
+    taps.count = floor_divide(a.stride * cells - 1 + a.pad) - taps.first + 1;
     taps.kernel_first = a.pad - a.stride * taps.first;
     taps.kernel_step = -a.stride;
-    taps.places = (a.in + a.stride - 1) / a.stride;
-    taps.destination_step = taps.phases = a.stride;
+    taps.stride = cells;
+    taps.destination_step = taps.phases = a.stride * cells;
+    taps.places = (a.in + taps.phases - 1) / taps.phases;
     return taps;
 }
 
@@ -65,12 +67,12 @@ std::vector<Taps> phases_x(const Convolution& c, Direction direction) {
     return phases_of(columns(c), direction);
 }
 
-Taps phases_together_y(const Convolution& c) {
-    return together_of(rows(c));
+Taps phases_together_y(const Convolution& c, std::int64_t cells) {
+    return together_of(rows(c), cells);
 }
 
-Taps phases_together_x(const Convolution& c) {
-    return together_of(columns(c));
+Taps phases_together_x(const Convolution& c, std::int64_t cells) {
+    return together_of(columns(c), cells);
 }
 
 std::int64_t weight_element(const Convolution& c, Direction direction, const Taps& y, const Taps& x,

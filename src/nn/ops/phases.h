@@ -29,9 +29,9 @@ struct Taps {
 /// Forward there is one phase; in reverse each destination place modulo the stride has taps of its own, or none.
 std::vector<Taps> phases_y(const Convolution& convolution, Direction direction);
 std::vector<Taps> phases_x(const Convolution& convolution, Direction direction);
-/// All phases of a reverse without dilation together.
-Taps phases_together_y(const Convolution& convolution);
-Taps phases_together_x(const Convolution& convolution);
+/// All phases of a reverse without dilation together, of `cells` · `cells` neighbouring places each.
+Taps phases_together_y(const Convolution& convolution, std::int64_t cells);
+Taps phases_together_x(const Convolution& convolution, std::int64_t cells);
 
 /// A weight between destination channel d and source channel s of group g, at a phase's taps k and l.
 struct PhaseWeight {
