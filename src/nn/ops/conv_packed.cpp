@@ -73,7 +73,8 @@ bool reads_plain(const ConvolutionTask& task, const Source& from, const gpu::Dev
     if (!gpu::prefers_texels(device, {task.source}) || (task.rectifier && task.rectifier->rule != Rule::deconv)) {
         return false;
     }
-    return task.chosen || (from.packed.channels <= 4 && task.images * from.height * from.width <= 4096);
+    const std::int64_t places = task.images * from.height * from.width;
+    return task.chosen || (from.packed.channels <= 4 && places <= 4096) || places <= 16;
 }
 
 /// The device runs packed kernels, and an image's `bytes` as a packed source and the weights are one binding each.
