@@ -8,12 +8,14 @@
 #define QuadBits u64vec2
 QuadBits to_quad(uvec4 four) { return QuadBits(packUint2x32(four.xy), packUint2x32(four.zw)); }
 Quad to_quad(vec4 four) { return to_quad(floatBitsToUint(four)); }
-vec4 from_quad(Quad quad) { return uintBitsToFloat(uvec4(unpackUint2x32(quad.x), unpackUint2x32(quad.y))); }
+uvec4 bits_from_quad(QuadBits quad) { return uvec4(unpackUint2x32(quad.x), unpackUint2x32(quad.y)); }
+vec4 from_quad(Quad quad) { return uintBitsToFloat(bits_from_quad(quad)); }
 #else
 #define Quad vec4
 #define QuadBits uvec4
 QuadBits to_quad(uvec4 four) { return four; }
 Quad to_quad(vec4 four) { return four; }
+uvec4 bits_from_quad(QuadBits quad) { return quad; }
 vec4 from_quad(Quad quad) { return quad; }
 #endif
 #endif

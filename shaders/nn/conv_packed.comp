@@ -20,6 +20,9 @@
 // PHASES: of a strided reverse, all phases together.  Output channels are [channel][phase y][phase x], and a place of the
 // grid has a destination place for each phase.
 //
+// POOLED: places go by windows of 2×2, and the destination is those windows' maxima, with switches; UNPOOLED: each
+// place's value goes to where its window's switch says, the window's other places are zero (max_pool_packed.comp).
+//
 // PLAIN reads a dense source instead, (N, C, H, W), a component at a time: where a single tap has few output channels,
 // and where few channels are read (a small image's, the chosen one's), that costs less than packing first.
 //
@@ -49,6 +52,8 @@ layout(constant_id = 3) const bool TESTED = false;     // taps outside the sourc
 layout(constant_id = 4) const bool QUADS = false;
 layout(constant_id = 5) const bool PAIRED = false;  // two blocks of four source channels a step: their number is even
 layout(constant_id = 6) const bool PHASES = false;
+layout(constant_id = 7) const uint pooling = 0;
+const bool POOLED = pooling == 1, UNPOOLED = pooling == 2;  // only of QUADS
 
 const uint LANES = 8;
 const uint SHARES = (BLOCK + LANES - 1) / LANES;  // texels of weights that a lane loads for four channels
@@ -64,6 +69,9 @@ layout(binding = 2) uniform samplerBuffer bias;  // one component
 layout(binding = 3) buffer Destination { float destination[]; };
 layout(binding = 3) buffer DestinationQuads { Quad quads[]; };
 layout(binding = 4) readonly buffer Selections { ivec4 selections[]; };
+layout(binding = 5) buffer Switches { QuadBits switches[]; };
+
+#include "pooling.glsl"
 
 layout(push_constant) uniform Push {
     uint total;                                  // places of all images; of one where `chosen`
@@ -85,8 +93,9 @@ layout(push_constant) uniform Push {
     int place_y, row, first_y, first_x;
     uint flags;
     uint phases, extent;                         // PHASES: of rows, and columns above; the destination's rows, columns
+                                                 // (UNPOOLED: the switches' images, which all copies share)
 } p;
-const uint WITH_BIAS = 1, RELU = 2;
+const uint WITH_BIAS = 1, RELU = 2, KEEP_SWITCHES = 8;
 // The source is zero but for the channel that its image's selection names (−2: all).  Images are rows of workgroups.
 const uint CHOSEN = 4;
 
@@ -124,6 +133,7 @@ void main() {
     const bool with_bias = (p.flags & WITH_BIAS) != 0;
     const bool relu = (p.flags & RELU) != 0;
     const bool chosen = (p.flags & CHOSEN) != 0;
+    const bool keep_switches = (p.flags & KEEP_SWITCHES) != 0;
     const uint lane = gl_LocalInvocationID.x;
     const uint group = gl_WorkGroupID.y / p.blocks;
     const uint block = gl_WorkGroupID.y % p.blocks;
@@ -133,8 +143,11 @@ void main() {
     uint to[PLACES];
     int tap_y[PLACES];  // of the first tap, where it is tested
     int tap_x[PLACES];
-    uint row[PLACES];  // of the destination, where phases are together
+    uint number[PLACES];
+    uint row[PLACES];  // of the destination
     uint column[PLACES];
+    uint corner[PLACES];  // of the place's window
+    uint switch_at[PLACES];
     const uint phases = PHASES ? (p.phases & 0xffff) * (p.phases >> 16) : 1;
     const uint destination_channels = PHASES ? quotient(p.destination_channels, phases) : p.destination_channels;
 #ifdef PLAIN
@@ -145,19 +158,35 @@ void main() {
     const uint destination_blocks = (p.destination_channels + 3) / 4;
     [[unroll]] for (uint q = 0; q < PLACES; ++q) {
         // Lanes without a place compute the last one again: a subgroup stays together.
-        const uint at = min(first + q * LANES, p.total - 1);
+#ifdef TURNED
+        number[q] = first + q * LANES;
+#else
+        // A lane has all places of a window.
+        number[q] = POOLED ? (gl_WorkGroupID.x * (LANES * PLACES / 4) + q / 4 * LANES + lane) * 4 + q % 4
+                           : first + q * LANES;
+#endif
+        const uint at = min(number[q], p.total - 1);
         const uint image = chosen ? gl_WorkGroupID.z : quotient(at, p.places);
         const uint place = chosen ? at : at - image * p.places;
-        const uint y = quotient(place, p.grid_width);
-        const uint x = place - y * p.grid_width;
+        // Windows, and in them places, where it is pooled.
+        const uint cell = POOLED ? place / 4 : place;
+        const uint cell_y = quotient(cell, p.grid_width);
+        const uint cell_x = cell - cell_y * p.grid_width;
+        const uint y = POOLED ? 2 * cell_y + place % 4 / 2 : cell_y;
+        const uint x = POOLED ? 2 * cell_x + place % 2 : cell_x;
         from[q] = uint(int(group_at + image * p.image + y * p.stride_y + x * p.stride_x) + p.tap_first);
         tap_y[q] = int(y) * p.place_y + p.first_y;
         tap_x[q] = int(x * p.stride_x) + p.first_x;
-        row[q] = y * (p.phases & 0xffff);
-        column[q] = x * (p.phases >> 16);
+        row[q] = PHASES ? y * (p.phases & 0xffff) : y;
+        column[q] = PHASES ? x * (p.phases >> 16) : cell_x;
+        corner[q] = 4 * cell - 2 * cell_x;
         const uint first_plane = QUADS ? (image * p.groups + group) * destination_blocks + block * (BLOCK / 4)
                                        : (image * p.groups + group) * destination_channels;
-        to[q] = first_plane * p.destination_plane + p.destination_first + y * p.destination_y + x * p.destination_x;
+        to[q] = first_plane * p.destination_plane + p.destination_first + cell_y * p.destination_y +
+                cell_x * p.destination_x;
+        if (UNPOOLED)
+            switch_at[q] = to[q] - (image - remainder(p.first_image + image, p.extent)) * p.groups *
+                                       destination_blocks * p.destination_plane;
     }
 
     float sum[SUM_PLACES][SUM_OUTPUTS];
@@ -255,22 +284,37 @@ void main() {
             const uint o = min(first_output + j, p.destination_channels - 1);
             shift[j] = texelFetch(bias, int(quotient(group * p.destination_channels + o, phases))).x;
         }
+    const uint own_plane = lane * p.destination_plane;
     [[unroll]] for (uint place = 0; place < SUM_PLACES; ++place) {
-        const uint at = subgroupShuffle(to[place / LANES], place % LANES);
-        const uint at_row = subgroupShuffle(row[place / LANES], place % LANES);
-        const uint at_column = subgroupShuffle(column[place / LANES], place % LANES);
+        const uint q = place / LANES;
+        const uint at = subgroupShuffle(to[q], place % LANES);
+        const uint at_row = subgroupShuffle(row[q], place % LANES);
+        const uint at_column = subgroupShuffle(column[q], place % LANES);
+        const uint at_corner = subgroupShuffle(corner[q], place % LANES);
+        const uint at_switch = subgroupShuffle(switch_at[q], place % LANES) + own_plane;
         vec4 value = vec4(sum[place][0], sum[place][1], sum[place][2], sum[place][3]) + shift;
         if (gl_WorkGroupID.x * (LANES * PLACES) + place >= p.total || first_output >= p.destination_channels) continue;
-        const uint quad = at + lane * p.destination_plane;
-        if (QUADS && accumulate) value += from_quad(quads[quad]);
-        [[unroll]] for (uint j = 0; j < 4; ++j) {
-            const Output o = output_of(first_output + j);
-            const bool there = !QUADS && first_output + j < p.destination_channels && inside(o, at_row, at_column);
-            if (there && accumulate) value[j] += destination[at + o.offset];
-            value[j] = relu && value[j] < 0.0 ? 0.0 : value[j];  // a NaN stays
-            if (there) destination[at + o.offset] = value[j];
+        if (POOLED) {
+            if (place % 4 != 0) continue;
+            vec4 values[4];
+            [[unroll]] for (uint k = 0; k < 4; ++k) {
+                [[unroll]] for (uint j = 0; j < 4; ++j) values[k][j] = sum[place / 4 * 4 + k][j] + shift[j];
+                values[k] = rectified_if(relu, values[k]);
+            }
+            put_window(at + own_plane, at_corner, 2 * p.destination_y, values, keep_switches);
+        } else if (UNPOOLED) {
+            put_unpooled(4 * (at + own_plane) - 2 * at_column, at_corner, 2 * p.destination_y, at_switch, value);
+        } else if (QUADS) {
+            if (accumulate) value += from_quad(quads[at + own_plane]);
+            quads[at + own_plane] = to_quad(rectified_if(relu, value));
+        } else {
+            [[unroll]] for (uint j = 0; j < 4; ++j) {
+                const Output o = output_of(first_output + j);
+                if (first_output + j >= p.destination_channels || !inside(o, at_row, at_column)) continue;
+                if (accumulate) value[j] += destination[at + o.offset];
+                destination[at + o.offset] = relu && value[j] < 0.0 ? 0.0 : value[j];  // a NaN stays
+            }
         }
-        if (QUADS) quads[quad] = to_quad(value);
     }
 #else
     float biases[SHARES];
@@ -286,15 +330,23 @@ void main() {
                 vec4 shift;
                 [[unroll]] for (uint j = 0; j < 4; ++j)
                     shift[j] = subgroupShuffle(biases[(o + j) / LANES], (o + j) % LANES);
+                const uint plane = o / 4 * p.destination_plane;
+                vec4 value[PLACES];
+                [[unroll]] for (uint q = 0; q < PLACES; ++q)
+                    value[q] = vec4(sum[q][o], sum[q][o + 1], sum[q][o + 2], sum[q][o + 3]) + shift;
                 [[unroll]] for (uint q = 0; q < PLACES; ++q) {
-                    vec4 value = vec4(sum[q][o], sum[q][o + 1], sum[q][o + 2], sum[q][o + 3]) + shift;
-                    if (first + q * LANES < p.total) {
-                        if (accumulate) value += from_quad(quads[to[q]]);
-                        [[unroll]] for (uint j = 0; j < 4; ++j)
-                            value[j] = relu && value[j] < 0.0 ? 0.0 : value[j];  // a NaN stays
-                        quads[to[q]] = to_quad(value);
+                    if (number[q] >= p.total || (POOLED && q % 4 != 0)) continue;
+                    if (POOLED) {
+                        vec4 values[4];
+                        [[unroll]] for (uint k = 0; k < 4; ++k) values[k] = rectified_if(relu, value[min(q / 4 * 4 + k, PLACES - 1)]);
+                        put_window(to[q] + plane, corner[q], 2 * p.destination_y, values, keep_switches);
+                    } else if (UNPOOLED) {
+                        put_unpooled(4 * (to[q] + plane) - 2 * column[q], corner[q], 2 * p.destination_y,
+                                     switch_at[q] + plane, value[q]);
+                    } else {
+                        if (accumulate) value[q] += from_quad(quads[to[q] + plane]);
+                        quads[to[q] + plane] = to_quad(rectified_if(relu, value[q]));
                     }
-                    to[q] += p.destination_plane;
                 }
             }
         }
@@ -308,7 +360,7 @@ void main() {
             [[unroll]] for (uint q = 0; q < PLACES; ++q) {
                 float value = sum[q][o] + shift;
                 const uint at = to[q] + here.offset;
-                if (first + q * LANES < p.total && inside(here, row[q], column[q])) {
+                if (number[q] < p.total && inside(here, row[q], column[q])) {
                     if (accumulate) value += destination[at];
                     value = relu && value < 0.0 ? 0.0 : value;  // a NaN stays
                     destination[at] = value;

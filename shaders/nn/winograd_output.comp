@@ -17,6 +17,7 @@ layout(constant_id = 1) const bool with_bias = false;
 layout(constant_id = 2) const bool accumulate = false;
 layout(constant_id = 3) const bool relu = false;
 layout(constant_id = 4) const bool packed_destination = false;
+layout(constant_id = 5) const uint pooling = 0;  // see conv_packed.comp
 
 #ifdef DENSE
 #define Value float
@@ -38,6 +39,8 @@ layout(binding = 1) uniform samplerBuffer bias;
 layout(binding = 2) buffer Destination { float destination[]; };
 #ifndef DENSE
 layout(binding = 2) buffer DestinationQuads { Quad quads[]; };
+layout(binding = 3) buffer Switches { QuadBits switches[]; };
+#include "pooling.glsl"
 #endif
 #include "winograd.glsl"
 
@@ -47,6 +50,8 @@ layout(push_constant) uniform Push {
     uint blocks;            // of its channels
     uint height, width;
     uint parts, step_part;  // DENSE: partial sums of the products
+    uint keep_switches;     // pooled
+    uint first_image, switch_images;  // unpooled
 } p;
 
 void main() {
@@ -82,6 +87,9 @@ void main() {
     const uint first = packed_destination ? (image * p.groups + group) * p.blocks + block
                                           : (image * p.groups + group) * p.channels + block * BLOCK;
     const uint to = first * plane + y0 * p.width + x0;
+#ifndef DENSE
+    vec4 windows[TILE / 2][4];  // of two columns
+#endif
     [[unroll]] for (uint c = 0; c < TILE; ++c) {
         Value m[POINTS];
         Value y[TILE];
@@ -94,10 +102,22 @@ void main() {
 #ifndef DENSE
             if (packed_destination) {
                 if (accumulate) value += from_quad(quads[at]);
-                if (relu)
-                    [[unroll]] for (uint j = 0; j < BLOCK; ++j)
-                        CHANNEL(value, j) = CHANNEL(value, j) < 0.0 ? 0.0 : CHANNEL(value, j);  // a NaN stays
-                quads[at] = to_quad(value);
+                value = rectified_if(relu, value);
+                const uint y = y0 + r;
+                const uint x = x0 + c;
+                if (pooling == 1) {
+                    windows[r / 2][r % 2 * 2 + c % 2] = value;
+                    if (r % 2 == 1 && c % 2 == 1)
+                        put_window(first * plane / 4 + y / 2 * (p.width / 2) + x / 2, (y - 1) * p.width + x - 1, p.width,
+                                   windows[r / 2], p.keep_switches != 0);
+                } else if (pooling == 2) {
+                    const uint switch_image = remainder(p.first_image + image, p.switch_images);
+                    const uint corner = 4 * y * p.width + 2 * x;
+                    put_unpooled(first * plane * 4 + corner, corner, 2 * p.width,
+                                 at - (image - switch_image) * p.groups * p.blocks * plane, value);
+                } else {
+                    quads[at] = to_quad(value);
+                }
                 continue;
             }
 #endif

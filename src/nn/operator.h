@@ -101,10 +101,17 @@ class Emitter {
 /// What an operator may apply to its output on the way out, in place of a node of its own.
 enum class Activation { none, relu };
 
+/// A max pool of 2×2 windows with stride 2 that tile its input, as part of another node's step.
+struct Pooling {
+    gpu::Slice switches;      // empty: of a forward pass, nobody reads them
+    std::int64_t images = 1;  // that have switches: copies of a signal share them
+};
+
 struct ForwardArguments {
     std::vector<Tensor> inputs;                // empty slices for constants and for inputs left out
     std::vector<Tensor> outputs;               // empty slices for outputs nobody needs (switches)
     Activation activation = Activation::none;  // only where fuses_activation()
+    std::optional<Pooling> pool;               // only where fuses_pool(): the first output is then the pool's
 };
 
 /// A rectifier that the signal crosses just before a node's reverse, which applies it as it reads.
@@ -132,6 +139,7 @@ struct ReverseArguments {
     LrnReverse lrn = LrnReverse::identity;
     std::optional<Rectifier> rectifier;  // only where fuses_rectifier()
     std::optional<Chosen> chosen;        // what is known of the signal at the output
+    std::optional<Pooling> unpool;       // only where fuses_pool(): `result` is then R at the input of the pool before
 };
 
 /// Forward tensors that a reverse reads; bit i stands for input or output i.
@@ -195,6 +203,10 @@ class Operator {
     virtual void reverse(Emitter& emitter, const ReverseArguments& arguments) const = 0;
     /// reverse() can apply a Rectifier to its signal.  It may change the signal in place.
     virtual bool fuses_rectifier() const { return false; }
+    /// forward() can apply a pool behind it, and reverse() unpool before it, where all lies in that layout.
+    virtual bool fuses_pool(Layout /*layout*/) const { return false; }
+    /// A max pool as a Pooling is.
+    virtual bool is_tiling_pool() const { return false; }
 
     /// Writes the gradients of its parameters, the constants among its inputs; runs before reverse(), which may read
     /// what this leaves.  Does nothing where there are none.

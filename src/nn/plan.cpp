@@ -44,6 +44,7 @@ class Plan::Builder {
         find_way_back();
         find_needed_nodes();
         choose_layouts();
+        find_pools();
         map_forward();
         map_backward();
         place();
@@ -157,6 +158,49 @@ class Plan::Builder {
             }
         }
     }
+    /// The pools that convolutions make in their own last steps: what lies between is not kept.
+    void find_pools() {
+        pool_of_.assign(net_.nodes().size(), -1);
+        unpool_of_.assign(net_.nodes().size(), -1);
+        pooled_by_.assign(net_.nodes().size(), -1);
+        unpooled_by_.assign(net_.nodes().size(), -1);
+        if (!pools(model_.choices().forced())) return;
+        for (int i = 0; i < static_cast<int>(net_.nodes().size()); ++i) {
+            if (!needed_[static_cast<std::size_t>(i)]) continue;
+            if (const int pool = find_pool(i); pool >= 0) {
+                pool_of_[static_cast<std::size_t>(i)] = pool;
+                pooled_by_[static_cast<std::size_t>(pool)] = i;
+            }
+            if (const int pool = find_unpool(i); pool >= 0) {
+                unpool_of_[static_cast<std::size_t>(i)] = pool;
+                unpooled_by_[static_cast<std::size_t>(pool)] = i;
+            }
+        }
+    }
+    /// The pool behind node i (or its rectifier) that i can make, or −1: the only reader of what nobody looks at.
+    int find_pool(int i) const {
+        const int rectifier = fused_activation(i);
+        const int last = rectifier >= 0 ? rectifier : i;
+        const int out = node(last).outputs.empty() ? -1 : node(last).outputs[0];
+        if (out < 0 || kept_.count(out) > 0 || !node(i).op->fuses_pool(layout(out))) return -1;
+        // Other rules read where the rectifier was on.
+        if (rectifier >= 0 && on_way_[static_cast<std::size_t>(rectifier)] && options_.rule != Rule::deconv) return -1;
+        const std::vector<int>& consumers = tensor(out).consumers;
+        if (consumers.size() != 1 || !needed_[static_cast<std::size_t>(consumers[0])]) return -1;
+        return node(consumers[0]).op->is_tiling_pool() ? consumers[0] : -1;
+    }
+    /// The pool before node i that the reverse of i can unpool, or −1: the signal has no other way.
+    int find_unpool(int i) const {
+        const Network::NodeInfo& n = node(i);
+        if (!on_way_[static_cast<std::size_t>(i)] || n.inputs.empty() || n.inputs[0] < 0) return -1;
+        const int in = n.inputs[0];
+        const int pool = tensor(in).producer;
+        if (pool < 0 || in == options_.target || !on_way_[static_cast<std::size_t>(pool)]) return -1;
+        const Network::NodeInfo& p = node(pool);
+        const bool only = is_only_way(in) && is_only_way(p.inputs[0]) && p.inputs[0] != options_.target;
+        return only && p.op->is_tiling_pool() && n.op->fuses_pool(layout(in)) ? pool : -1;
+    }
+
     Layout layout(int t) const { return layouts_[static_cast<std::size_t>(t)]; }
 
     int new_storage(std::uint64_t bytes) {
@@ -239,6 +283,24 @@ class Plan::Builder {
         return place = {new_storage(tensor_bytes(t)), 0};
     }
 
+    Needs needs_of(int i) const {
+        Needs needs;
+        for (std::size_t k = 0; k < node(i).inputs.size(); ++k) {
+            if (!on_way_[static_cast<std::size_t>(i)] || !signal_goes(node(i), k)) continue;
+            const Needs more = node(i).op->needs(k, options_.rule, options_.lrn);
+            needs.inputs |= more.inputs;
+            needs.outputs |= more.outputs;
+        }
+        return needs;
+    }
+
+    /// Node i's output is not made: a convolution that pools, or its rectifier.
+    bool is_between(int i) const {
+        if (pool_of_[static_cast<std::size_t>(i)] >= 0) return true;
+        const int before = node(i).inputs.empty() || node(i).inputs[0] < 0 ? -1 : tensor(node(i).inputs[0]).producer;
+        return before >= 0 && pool_of_[static_cast<std::size_t>(before)] >= 0 && fused_activation(before) == i;
+    }
+
     void map_forward() {
         forward_.assign(net_.tensors().size(), {});
         const int nodes = static_cast<int>(net_.nodes().size());
@@ -250,14 +312,10 @@ class Plan::Builder {
             if (!needed_[static_cast<std::size_t>(i)]) continue;
             const Network::NodeInfo& n = node(i);
             for (const int t : n.inputs) use_forward(t, i);
+            if (is_between(i)) continue;
+            const int maker = pooled_by_[static_cast<std::size_t>(i)];
             // What the way back reads lives until then.
-            Needs needs;
-            for (std::size_t k = 0; k < n.inputs.size(); ++k) {
-                if (!on_way_[static_cast<std::size_t>(i)] || !signal_goes(n, k)) continue;
-                const Needs more = n.op->needs(k, options_.rule, options_.lrn);
-                needs.inputs |= more.inputs;
-                needs.outputs |= more.outputs;
-            }
+            const Needs needs = needs_of(i);
             for (std::size_t k = 0; k < n.outputs.size(); ++k) {
                 const int t = n.outputs[k];
                 if (t < 0) continue;
@@ -271,6 +329,7 @@ class Plan::Builder {
                 } else {
                     new_forward_place(t);
                 }
+                if (maker >= 0) use_forward(t, maker);
                 use_forward(t, i);
                 if (read_back) use_forward(t, options_.keep_signals ? forever : back_time(i));
             }
@@ -291,13 +350,13 @@ class Plan::Builder {
         signal_[target] = {new_storage(signal_bytes(options_.target)), 0};
         storage(signal_[target]).use(nodes);
         for (int i = nodes - 1; i >= 0; --i) {
-            if (!on_way_[static_cast<std::size_t>(i)]) continue;
+            if (!on_way_[static_cast<std::size_t>(i)] || unpooled_by_[static_cast<std::size_t>(i)] >= 0) continue;
             const Network::NodeInfo& n = node(i);
             const Place from = signal_[static_cast<std::size_t>(n.outputs[0])];
             storage(from).use(back_time(i));
             for (std::size_t k = 0; k < n.inputs.size(); ++k) {
                 if (!signal_goes(n, k)) continue;
-                const int t = n.inputs[k];
+                const int t = signal_target(i, k);
                 Place& to = signal_[static_cast<std::size_t>(t)];
                 if (to.storage < 0 && is_fused_rectifier(i)) {
                     to = from;
@@ -318,6 +377,12 @@ class Plan::Builder {
         for (const Place& place : signal_) {
             if (place.storage >= 0) storage(place).use(forever);
         }
+    }
+
+    /// The tensor whose signal node i's reverse makes for its input k: behind the pool where it unpools.
+    int signal_target(int i, std::size_t k) const {
+        const int pool = k == 0 ? unpool_of_[static_cast<std::size_t>(i)] : -1;
+        return pool >= 0 ? node(pool).inputs[0] : node(i).inputs[k];
     }
 
     /// As shared_offset(), for the way back: several copies of a part do not lie in one piece of the whole.
@@ -391,9 +456,15 @@ class Plan::Builder {
             const Network::NodeInfo& n = net_.nodes()[i];
             if (!needed_[i] || (n.op->is_view() && n.inputs[0] >= 0) || fused.count(static_cast<int>(i)) > 0) continue;
             const int activation = fused_activation(static_cast<int>(i));
-            fused.insert(activation);
-            n.op->forward(emitter, {inputs_of(n, emitter), forward_tensors(n.outputs),
-                                    activation >= 0 ? Activation::relu : Activation::none});
+            const int pool = pool_of_[i];
+            fused.insert({activation, pool});
+            ForwardArguments arguments{inputs_of(n, emitter),
+                                       forward_tensors(pool >= 0 ? node(pool).outputs : n.outputs),
+                                       activation >= 0 ? Activation::relu : Activation::none,
+                                       {}};
+            if (pool >= 0)
+                arguments.pool = Pooling{arguments.outputs.size() > 1 ? arguments.outputs[1].slice : gpu::Slice{}};
+            n.op->forward(emitter, arguments);
         }
         if (options_.target >= 0) emit_way_back(emitter);
         emitter.place_scratch(plan_.blocks_);
@@ -415,15 +486,20 @@ class Plan::Builder {
         std::vector<std::optional<Chosen>> chosen(net_.tensors().size());
         chosen[static_cast<std::size_t>(options_.target)] = Chosen{plan_.selections_.slice(), 0};
         for (int i = static_cast<int>(net_.nodes().size()) - 1; i >= 0; --i) {
-            if (!on_way_[static_cast<std::size_t>(i)]) continue;
+            if (!on_way_[static_cast<std::size_t>(i)] || unpooled_by_[static_cast<std::size_t>(i)] >= 0) continue;
             const Network::NodeInfo& n = node(i);
             for (std::size_t k = 0; k < n.inputs.size(); ++k) {
                 if (!signal_goes(n, k)) continue;
-                const auto t = static_cast<std::size_t>(n.inputs[k]);
+                const int to = signal_target(i, k);
+                const auto t = static_cast<std::size_t>(to);
                 ReverseArguments arguments;
                 arguments.input = k;
                 arguments.output = signal(n.outputs[0]);
-                arguments.result = signal(n.inputs[k]);
+                arguments.result = signal(to);
+                if (to != n.inputs[k]) {
+                    const Network::NodeInfo& pool = node(unpool_of_[static_cast<std::size_t>(i)]);
+                    arguments.unpool = Pooling{forward_tensor(pool.outputs[1]).slice, tensor(to).shape[0]};
+                }
                 arguments.accumulate = begun[t];
                 arguments.inputs = forward_tensors(n.inputs);
                 arguments.outputs = forward_tensors(n.outputs);
@@ -433,7 +509,7 @@ class Plan::Builder {
                 arguments.chosen = chosen[static_cast<std::size_t>(n.outputs[0])];
                 const std::optional<std::int64_t> same = n.op->same_channels(k);
                 chosen[t].reset();
-                if (arguments.chosen && same && !arguments.accumulate && is_only_way(n.inputs[k])) {
+                if (arguments.chosen && same && !arguments.accumulate && is_only_way(to)) {
                     chosen[t] = Chosen{arguments.chosen->selections, arguments.chosen->first + *same};
                 }
                 if (is_fused_rectifier(i)) continue;
@@ -476,11 +552,13 @@ class Plan::Builder {
     Model& model_;
     const Network& net_;
     const PlanOptions& options_;
-    std::vector<bool> on_way_;     // by node
-    std::vector<bool> carries_;    // by tensor: a signal arrives
-    std::vector<bool> needed_;     // by node
-    std::set<int> kept_;           // tensors that are there afterwards
-    std::vector<Layout> layouts_;  // by tensor, and its signal's
+    std::vector<bool> on_way_;                  // by node
+    std::vector<bool> carries_;                 // by tensor: a signal arrives
+    std::vector<bool> needed_;                  // by node
+    std::set<int> kept_;                        // tensors that are there afterwards
+    std::vector<Layout> layouts_;               // by tensor, and its signal's
+    std::vector<int> pool_of_, unpool_of_;      // by convolution: the pool that it makes behind it, unpools before it
+    std::vector<int> pooled_by_, unpooled_by_;  // by pool: the convolution that does; −1 where none
     std::vector<Storage> storages_;
     std::vector<Place> forward_, signal_;  // by tensor
 };

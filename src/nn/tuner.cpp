@@ -155,6 +155,11 @@ std::map<std::string, double> Tuner::measure(const ConvolutionTask& task) {
     trial_task.destination = destination.slice();
     trial_task.accumulate = false;
     trial_task.rectifier.reset();
+    gpu::Buffer switches;
+    if (task.pool && task.pool->switches) {
+        switches = gpu::Buffer(device_, std::max(source.bytes(), destination.bytes()), gpu::MemoryUse::device);
+        trial_task.pool->switches = switches.slice();
+    }
     std::vector<Trial> trials;
     for (const ConvolutionAlgorithm* algorithm : convolution_algorithms()) {
         if (!can_run(*algorithm, trial_task, device_.info()) || !algorithm->may_win(trial_task, device_.info()))

@@ -24,6 +24,7 @@ class ConvOperator : public Operator {
         task.bias = bias_ ? &*bias_ : nullptr;
         task.activation = arguments.activation;
         task.precision = emitter.precision();
+        task.pool = arguments.pool;
         task.label = name_ + " forward";
         emit_convolution(emitter, task);
     }
@@ -40,12 +41,17 @@ class ConvOperator : public Operator {
         task.accumulate = arguments.accumulate;
         task.rectifier = arguments.rectifier;
         task.chosen = arguments.chosen;
+        task.pool = arguments.unpool;
         task.precision = emitter.precision();
         task.label = name_ + " reverse";
         emit_convolution(emitter, task);
     }
 
     bool fuses_rectifier() const override { return true; }
+    bool fuses_pool(Layout layout) const override {
+        return forward_ == Direction::forward && layout == Layout::packed && convolution_.stride_y == 1 &&
+               convolution_.stride_x == 1;
+    }
 
     void gradients(Emitter& emitter, const GradientArguments& arguments) const override {
         const bool forward = forward_ == Direction::forward;

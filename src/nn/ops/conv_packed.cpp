@@ -15,9 +15,9 @@ struct Source {
     std::int64_t height = 1, width = 1;  // without
 };
 
-/// How many neighbouring places, along each axis, a reverse computes together, with all their phases; 0: phase by phase.
-/// One by one, few channels (of most networks' first layer) leave most of a block idle, and read all of the source for
-/// each tap and phase.
+/// How many neighbouring places, along each axis, a reverse computes together, with all their phases; 0: phase by
+/// phase. One by one, few channels (of most networks' first layer) leave most of a block idle, and read all of the
+/// source for each tap and phase.
 std::int64_t cells_together(const ConvolutionTask& task) {
     const Convolution& c = task.convolution;
     constexpr std::int64_t most = 0xffff;  // rows and columns, as the shader takes them
@@ -94,13 +94,12 @@ gpu::Slice packed_weights(Emitter& emitter, const ConvolutionTask& task, const P
     WeightLayout layout;
     layout.name = "packed " + std::to_string(product.block()) + " " + describe_phase(c, task.direction, y, x);
     layout.table = [&] {
-        return weight_table(product,
-                            [&](std::int64_t g, std::int64_t d, std::int64_t k, std::int64_t l, std::int64_t s) {
-                                const std::int64_t phase = d % (y.phases * x.phases);
-                                return weight_element(c, task.direction, y, x,
-                                                      {g, d / (y.phases * x.phases), s, k, l, phase / x.phases,
-                                                       phase % x.phases});
-                            });
+        return weight_table(
+            product, [&](std::int64_t g, std::int64_t d, std::int64_t k, std::int64_t l, std::int64_t s) {
+                const std::int64_t phase = d % (y.phases * x.phases);
+                return weight_element(c, task.direction, y, x,
+                                      {g, d / (y.phases * x.phases), s, k, l, phase / x.phases, phase % x.phases});
+            });
     };
     return emitter.weights(*task.weights, layout);
 }
@@ -176,6 +175,12 @@ void PackedConvolution::emit(Emitter& emitter, const ConvolutionTask& task) cons
             product.chosen = task.chosen;
             product.first_image = task.first_image;
             product.activation = task.activation;
+            product.pool = task.pool;
+            product.unpooled = task.pool && !forward;
+            if (task.pool && forward) {
+                product.destination_height /= 2;
+                product.destination_width /= 2;
+            }
             if (product.taps_y == 0 && task.accumulate && task.activation == Activation::none && !bias) continue;
             const gpu::Slice weights =
                 product.taps_y > 0 ? packed_weights(emitter, task, product, y, x) : emitter.unused();

@@ -15,6 +15,7 @@ class PackedConvolution : public ConvolutionAlgorithm {
     }
     bool supports(const ConvolutionTask& task, const gpu::DeviceInfo& device) const override;
     bool runs_chosen() const override { return true; }
+    bool pools() const override { return true; }
     bool fuses_rectifier(const ConvolutionTask& task) const override {
         return task.source_layout == Layout::dense || task.rectifier->rule == Rule::deconv;
     }

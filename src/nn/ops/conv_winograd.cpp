@@ -175,19 +175,29 @@ void WinogradConvolution::emit(Emitter& emitter, const ConvolutionTask& task) co
 
     struct OutputPush {
         std::uint32_t tiles, image_tiles, row_tiles, channels, groups, planes, height, width, parts, step_part;
+        std::uint32_t keep_switches, first_image, switch_images;
     };
     gpu::Dispatch output;
     output.shader = tile_ == 2 ? (dense ? "nn/winograd_output.2.dense" : "nn/winograd_output.2")
                                : (dense ? "nn/winograd_output.4.dense" : "nn/winograd_output.4");
-    output.constants = {workgroup, task.bias != nullptr ? 1U : 0U, task.accumulate ? 1U : 0U,
+    output.constants = {workgroup,
+                        task.bias != nullptr ? 1U : 0U,
+                        task.accumulate ? 1U : 0U,
                         task.activation == Activation::relu ? 1U : 0U,
-                        task.destination_layout == Layout::packed ? 1U : 0U};
+                        task.destination_layout == Layout::packed ? 1U : 0U,
+                        task.pool ? (forward ? 1U : 2U) : 0U};
     const gpu::Slice bias = task.bias != nullptr ? emitter.constant(*task.bias) : emitter.unused();
     output.bindings = {dense ? gpu::in(products) : gpu::in_texels(products, gpu::Texels::rgba32f),
                        dense ? gpu::in(bias) : gpu::in_texels(bias),
                        task.accumulate ? gpu::in_out(task.destination) : gpu::out(task.destination)};
+    const bool keep = task.pool && task.pool->switches;
+    if (!dense) {
+        const gpu::Slice switches = keep ? task.pool->switches : emitter.unused();
+        output.bindings.push_back(keep && forward ? gpu::out(switches) : gpu::in(switches));
+    }
     output.set_push(OutputPush{u(tiles), u(s.tiles()), u(s.columns), u(s.destination_channels), u(c.groups), u(planes),
-                               u(s.height), u(s.width), u(parts), u(products_count)});
+                               u(s.height), u(s.width), u(parts), u(products_count), keep ? 1U : 0U,
+                               u(task.first_image), u(task.pool ? task.pool->images : 1)});
     output.groups = {gpu::divide_up(static_cast<std::uint64_t>(tiles), workgroup), u(c.groups * planes), 1};
     output.bytes = static_cast<double>(products.bytes + task.destination.bytes);
     output.label = task.label + " output transform";

@@ -18,6 +18,7 @@ class WinogradConvolution : public ConvolutionAlgorithm {
     bool supports(const ConvolutionTask& task, const gpu::DeviceInfo& device) const override;
     /// Not on a CPU that does not run packed products: see TiledConvolution.
     bool may_win(const ConvolutionTask& task, const gpu::DeviceInfo& device) const override;
+    bool pools() const override { return true; }
     bool suits(const ConvolutionTask& task, const gpu::DeviceInfo& device) const override;
     bool fuses_rectifier(const ConvolutionTask& task) const override { return task.rectifier->rule == Rule::deconv; }
     std::int64_t scratch_bytes(const ConvolutionTask& task) const override;

@@ -30,11 +30,12 @@ std::string describe(const ConvolutionTask& task) {
            join({c.dilation_y, c.dilation_x}) + " g" + join({c.groups}) + " to " +
            join({c.groups * c.out_channels, c.out_height, c.out_width}) + " n" + join({task.images}) +
            (task.precision == Precision::half ? " half" : "") + (task.chosen ? " of chosen channels" : "") +
-           at(" from ", task.source_layout) + at(" to ", task.destination_layout);
+           (task.pool ? " pooled" : "") + at(" from ", task.source_layout) + at(" to ", task.destination_layout);
 }
 
 bool can_run(const ConvolutionAlgorithm& algorithm, const ConvolutionTask& task, const gpu::DeviceInfo& device) {
-    return algorithm.takes(task.source_layout, task.destination_layout) && algorithm.supports(task, device);
+    return algorithm.takes(task.source_layout, task.destination_layout) && (!task.pool || algorithm.pools()) &&
+           algorithm.supports(task, device);
 }
 
 bool takes_layout(const Convolution& convolution, std::int64_t images, const LayoutOffer& offer) {
@@ -74,6 +75,13 @@ bool takes_layout(const std::string& algorithm, Layout layout) {
     return algorithm.empty() || std::any_of(all.begin(), all.end(), [&](const ConvolutionAlgorithm* known) {
                return known->name() == algorithm && known->takes(layout, layout);
            });
+}
+
+bool pools(const std::string& algorithm) {
+    const auto all = convolution_algorithms();
+    return std::any_of(all.begin(), all.end(), [&](const ConvolutionAlgorithm* known) {
+        return (algorithm.empty() || known->name() == algorithm) && known->pools();
+    });
 }
 
 const ConvolutionAlgorithm& default_algorithm(const ConvolutionTask& task, const gpu::DeviceInfo& device) {
@@ -122,6 +130,9 @@ void emit_convolution(Emitter& emitter, const ConvolutionTask& task) {
             run.source = elements_of(task.source, task.source_layout, first * source, count * source);
             run.destination =
                 elements_of(task.destination, task.destination_layout, first * destination, count * destination);
+            if (run.pool && run.pool->switches && task.direction == Direction::forward) {
+                run.pool->switches = floats(run.pool->switches, first * destination, count * destination);
+            }
             if (run.rectifier && !algorithm.fuses_rectifier(run)) {
                 emit_rectifier(emitter, run.source_layout, run.source, run.source, count * source, run.first_element(),
                                *run.rectifier, false, run.label + " rectify");

@@ -46,6 +46,8 @@ struct ConvolutionTask {
     std::optional<Rectifier> rectifier;  // applied to the source as it is read
     Precision precision = Precision::single;
     std::optional<Chosen> chosen;  // only these channels of the source are not zero; without a bias
+    /// The destination is a max pool's output in place of its input, or (in reverse) its input in place of its output.
+    std::optional<Pooling> pool;
     std::int64_t first_image = 0;  // of the source, counted in the whole signal
     std::string label;
 
@@ -54,7 +56,8 @@ struct ConvolutionTask {
         return direction == Direction::forward ? convolution.in_elements() : convolution.out_elements();
     }
     std::int64_t destination_elements() const {
-        return direction == Direction::forward ? convolution.out_elements() : convolution.in_elements();
+        if (direction == Direction::forward) return convolution.out_elements() / (pool ? 4 : 1);
+        return convolution.in_elements() * (pool ? 4 : 1);
     }
     /// The source's, counted in the whole signal.
     std::int64_t first_element() const { return first_image * source_elements(); }
@@ -77,6 +80,8 @@ class ConvolutionAlgorithm {
     virtual bool may_win(const ConvolutionTask& /*task*/, const gpu::DeviceInfo& /*device*/) const { return true; }
     /// A good guess, among tasks that it supports, where nothing was measured.
     virtual bool suits(const ConvolutionTask& /*task*/, const gpu::DeviceInfo& /*device*/) const { return true; }
+    /// Pools or unpools in its last step.
+    virtual bool pools() const { return false; }
     /// Reads no other channels than the chosen ones.
     virtual bool runs_chosen() const { return false; }
     /// Applies the task's rectifier (there is one) itself; for others it is applied to the source, in place, before.
@@ -94,6 +99,8 @@ bool can_run(const ConvolutionAlgorithm& algorithm, const ConvolutionTask& task,
 bool takes_layout(const Convolution& convolution, std::int64_t images, const LayoutOffer& offer);
 /// Does the algorithm of that name (none: whichever) read and write tensors in that layout?
 bool takes_layout(const std::string& algorithm, Layout layout);
+/// Does the algorithm of that name (none: some) pool?
+bool pools(const std::string& algorithm);
 /// What suits the kind of device, where nothing was measured.
 const ConvolutionAlgorithm& default_algorithm(const ConvolutionTask& task, const gpu::DeviceInfo& device);
 /// The one that runs the task: Emitter::choice() if it names one that can, else the default.

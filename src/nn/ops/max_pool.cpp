@@ -26,6 +26,10 @@ class MaxPoolOperator : public Operator {
         return fits ? Layouts::alike : Layouts::dense;
     }
 
+    bool is_tiling_pool() const override {
+        return window_.stride[0] == 2 && window_.stride[1] == 2 && tiles(0) && tiles(1);
+    }
+
     void forward(Emitter& emitter, const ForwardArguments& arguments) const override {
         const Shape& shape = arguments.outputs[0].shape;
         const bool keep = arguments.outputs.size() > 1 && arguments.outputs[1];
@@ -69,12 +73,7 @@ class MaxPoolOperator : public Operator {
                        });
             return;
         }
-        const auto tiles = [&](std::size_t axis, std::int64_t size, std::int64_t windows) {
-            const std::int64_t kernel = window_.kernel.at(axis);
-            return window_.stride.at(axis) == kernel && window_.reach(axis) == kernel && window_.begin.at(axis) == 0 &&
-                   windows * kernel == size;
-        };
-        const bool whole = tiles(0, plane_.height, output_plane_.height) && tiles(1, plane_.width, output_plane_.width);
+        const bool whole = tiles(0) && tiles(1);
         const auto run = [&](std::int64_t first, std::int64_t count) {
             const std::int64_t items = count * plane_.size();
             const gpu::Slice from =
@@ -127,6 +126,15 @@ class MaxPoolOperator : public Operator {
         static const Together halves{8, "nn/max_pool_packed.forward.halves", "nn/max_pool_packed.reverse.halves",
                                      gpu::Texels::none, gpu::Texels::none};
         return layout == Layout::halves ? halves : packed;
+    }
+
+    /// Windows meet along an axis, and cover it.
+    bool tiles(std::size_t axis) const {
+        const std::int64_t kernel = window_.kernel.at(axis);
+        const std::int64_t size = axis == 0 ? plane_.height : plane_.width;
+        const std::int64_t windows = axis == 0 ? output_plane_.height : output_plane_.width;
+        return window_.stride.at(axis) == kernel && window_.reach(axis) == kernel && window_.begin.at(axis) == 0 &&
+               windows * kernel == size;
     }
 
     /// Of the places of an axis that one invocation of max_pool_packed.comp fills on the way back.

@@ -93,8 +93,11 @@ void emit_packed_product(Emitter& emitter, const PackedProduct& product, const g
     const bool phases = product.phases_y * product.phases_x > 1;
     std::int64_t lane_places = block == 4 || block == 12 ? 8 : 4;
     std::size_t variant = block == 4 ? 0 : block == 8 ? 1 : block == 12 ? 2 : block == 16 ? 3 : 4;
+    const bool pooled = product.pool && !product.unpooled;
+    const bool keep = product.pool && product.pool->switches;
+    const gpu::Slice switches = keep ? product.pool->switches : emitter.unused();
     gpu::Dispatch dispatch;
-    if (block >= 16 && product.few_places()) {
+    if ((block == 32 || (block == 16 && !pooled)) && product.few_places()) {
         lane_places = 2;
         variant += 2;
     }
@@ -110,45 +113,49 @@ void emit_packed_product(Emitter& emitter, const PackedProduct& product, const g
                           product.tested ? 1U : 0U,
                           product.quads ? 1U : 0U,
                           !product.chosen && from.blocks() % 2 == 0 ? 1U : 0U,
-                          phases ? 1U : 0U};
+                          phases ? 1U : 0U,
+                          product.pool ? (product.unpooled ? 2U : 1U) : 0U};
     dispatch.bindings = {gpu::in_texels(source, product.plain ? gpu::Texels::r32f : gpu::Texels::rgba32f),
-                         gpu::in_texels(weights, gpu::Texels::rgba32f), gpu::in_texels(bias ? bias : emitter.unused()),
+                         gpu::in_texels(weights, gpu::Texels::rgba32f),
+                         gpu::in_texels(bias ? bias : emitter.unused()),
                          product.accumulate ? gpu::in_out(destination) : gpu::out(destination),
-                         gpu::in(product.chosen ? product.chosen->selections : emitter.unused())};
+                         gpu::in(product.chosen ? product.chosen->selections : emitter.unused()),
+                         pooled && keep ? gpu::out(switches) : gpu::in(switches)};
     const std::int64_t row = from.width;
-    dispatch.set_push(
-        Push{u(total),
-             u(places),
-             u(product.grid_width),
-             u(from.groups),
-             u(blocks),
-             u(from.blocks()),
-             u(from.plane()),
-             u((product.plain ? from.groups * from.channels : from.groups * from.blocks()) * from.plane()),
-             u(product.taps_y),
-             u(product.taps_x),
-             u(product.stride_y * row),
-             u(product.stride_x),
-             i(product.tap_first_y * row + product.tap_first_x),
-             i(product.tap_step_y * row),
-             i(product.tap_step_x),
-             u(product.destination_channels),
-             u(product.destination_height * product.destination_width),
-             u(product.destination_first_y * product.destination_width + product.destination_first_x),
-             u(product.destination_step_y * product.destination_width),
-             u(product.destination_step_x),
-             u(from.channels),
-             u(product.first_image),
-             i(product.chosen ? product.chosen->first : 0),
-             u(from.height),
-             u(from.width),
-             i(product.stride_y),
-             i(product.tap_step_y),
-             i(product.tap_first_y),
-             i(product.tap_first_x),
-             (bias ? 1U : 0U) | (product.activation == Activation::relu ? 2U : 0U) | (product.chosen ? 4U : 0U),
-             u(product.phases_y | product.phases_x << 16),
-             u(product.destination_height | product.destination_width << 16)});
+    dispatch.set_push(Push{
+        u(total),
+        u(places),
+        u(pooled ? product.grid_width / 2 : product.grid_width),
+        u(from.groups),
+        u(blocks),
+        u(from.blocks()),
+        u(from.plane()),
+        u((product.plain ? from.groups * from.channels : from.groups * from.blocks()) * from.plane()),
+        u(product.taps_y),
+        u(product.taps_x),
+        u(product.stride_y * row),
+        u(product.stride_x),
+        i(product.tap_first_y * row + product.tap_first_x),
+        i(product.tap_step_y * row),
+        i(product.tap_step_x),
+        u(product.destination_channels),
+        u(product.destination_height * product.destination_width),
+        u(product.destination_first_y * product.destination_width + product.destination_first_x),
+        u(product.destination_step_y * product.destination_width),
+        u(product.destination_step_x),
+        u(from.channels),
+        u(product.first_image),
+        i(product.chosen ? product.chosen->first : 0),
+        u(from.height),
+        u(from.width),
+        i(product.stride_y),
+        i(product.tap_step_y),
+        i(product.tap_first_y),
+        i(product.tap_first_x),
+        (bias ? 1U : 0U) | (product.activation == Activation::relu ? 2U : 0U) | (product.chosen ? 4U : 0U) |
+            (keep ? 8U : 0U),
+        u(product.phases_y | product.phases_x << 16),
+        u(product.unpooled ? product.pool->images : product.destination_height | product.destination_width << 16)});
     dispatch.groups = {
         gpu::divide_up(static_cast<std::uint64_t>(total), static_cast<std::uint64_t>(lanes * lane_places)),
         u(from.groups * blocks), u(runs)};

@@ -43,6 +43,10 @@ struct PackedProduct {
     /// destination.
     std::int64_t phases_y = 1, phases_x = 1;
     double useful = 1;  // of the products' weights
+    /// The destination, packed, is what a pool makes of the grid, whose places then go by windows; or, unpooled, what
+    /// it was made from.  Sizes and steps are those of the pool's output either way.
+    std::optional<Pooling> pool;
+    bool unpooled = false;
     bool accumulate = false;
     Activation activation = Activation::none;
     /// The source is dense, (N, C, H, W) with H and W those of `source`, and has no border.

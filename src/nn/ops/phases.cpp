@@ -88,8 +88,8 @@ std::int64_t weight_element(const Convolution& c, Direction direction, const Tap
 
 std::string describe_phase(const Convolution& c, Direction direction, const Taps& y, const Taps& x) {
     std::string text = direction == Direction::forward ? "forward" : "reverse";
-    for (const std::int64_t part :
-         {c.groups, y.count, x.count, y.kernel_first, x.kernel_first, y.kernel_step, x.kernel_step, y.phases, x.phases}) {
+    for (const std::int64_t part : {c.groups, y.count, x.count, y.kernel_first, x.kernel_first, y.kernel_step,
+                                    x.kernel_step, y.phases, x.phases}) {
         text += " " + std::to_string(part);
     }
     return text;
