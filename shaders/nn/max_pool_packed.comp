@@ -109,6 +109,8 @@ void main() {
     const uint base = plane * out_plane;
     const uint switch_base = remainder(plane, p.switch_planes) * out_plane;
     // The windows that may hold these places: see max_pool.comp.
+    const int reach_y = (kernel_y - 1) * dilation_y + 1;
+    const int reach_x = (kernel_x - 1) * dilation_x + 1;
     const int windows_y = (kernel_y - 1) * dilation_y / stride_y + 1;
     const int windows_x = (kernel_x - 1) * dilation_x / stride_x + 1;
     const int v1 = int(uint(y + p.pad_y) / uint(stride_y));
@@ -128,7 +130,9 @@ void main() {
             [[unroll]] for (uint f = 0; f < FOURS; ++f) place[f] = SWITCHES((switch_base + at) * FOURS + f);
             [[unroll]] for (int r = 0; r < 2; ++r)
                 [[unroll]] for (int c = 0; c < 2; ++c)
-                    if (r < block_y && c < block_x) {
+                    // A block begins with a window: its second row lies in no window that begins k − 1 rows before.
+                    if (r < block_y && c < block_x && (block_y == 1 || r + i * stride_y < reach_y) &&
+                        (block_x == 1 || c + j * stride_x < reach_x)) {
                         const uint here = uint((y + r) * int(p.width) + x + c);
                         [[unroll]] for (uint f = 0; f < FOURS; ++f)
                             [[unroll]] for (uint k = 0; k < 4; ++k)
