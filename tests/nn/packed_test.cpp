@@ -1,0 +1,198 @@
+// What CPUs' drivers run of convolutions in ways of their own, against the float64 reference: reverses whose phases are
+// together, products of few places, pools in the steps of convolutions.
+#include "nn/ops/packed.h"
+
+#include "engine_cases.h"
+#include "nn/ops/convolution.h"
+
+namespace deconv::testing {
+namespace {
+
+std::vector<nn::Selection> all_and_others(Random& random, const Shape& shape) {
+    nn::Selection all;
+    all.channel = nn::Selection::all;
+    std::vector<nn::Selection> selections{all};
+    while (random.flip() && selections.size() < 5) selections.push_back(random_selection(random, shape));
+    return selections;
+}
+
+int dispatches_of(const nn::Plan& plan, const std::string& shader) {
+    int count = 0;
+    for (const gpu::Step& step : plan.steps()) count += step.dispatch.shader == shader ? 1 : 0;
+    return count;
+}
+
+bool runs_packed() {
+    return nn::runs_packed(engine().device.info());
+}
+
+struct FirstLayer {
+    std::int64_t channels, kernel, stride, pad, height, width;
+};
+
+TEST(EnginePacked, ReversesOfFewChannels) {
+    Random random(301);
+    for (const FirstLayer& f : std::vector<FirstLayer>{{3, 11, 4, 0, 51, 47},
+                                                       {3, 11, 4, 2, 48, 50},
+                                                       {3, 7, 2, 3, 32, 33},
+                                                       {3, 7, 2, 1, 31, 30},
+                                                       {3, 3, 2, 0, 27, 27},
+                                                       {3, 3, 2, 1, 28, 25},
+                                                       {3, 3, 1, 1, 21, 18},
+                                                       {1, 5, 1, 2, 19, 22},
+                                                       {4, 3, 1, 0, 17, 16},
+                                                       {2, 5, 3, 2, 26, 24},
+                                                       {1, 2, 2, 0, 18, 17},
+                                                       {8, 2, 2, 0, 18, 16},
+                                                       {6, 4, 2, 0, 16, 14},
+                                                       {3, 8, 4, 2, 40, 41}}) {
+        for (const std::int64_t group : {1, 2}) {
+            ModelMaker maker;
+            const std::int64_t in = f.channels * group;
+            maker.constant("w", random.normal({12 * group, f.channels, f.kernel, f.kernel}));
+            const AttributeList attributes{
+                {"strides", Ints{f.stride, f.stride}}, {"pads", Ints{f.pad, f.pad, f.pad, f.pad}}, {"group", group}};
+            maker.node("Conv", {"x", "w"}, "z", attributes);
+            maker.node("Relu", {"z"}, "y");
+            const Shape shape{2, in, f.height, f.width};
+            SCOPED_TRACE(describe("Conv, Relu", shape, attributes, "kernel " + std::to_string(f.kernel)));
+            Comparison comparison(maker.proto(), {{"x", random.normal(shape)}}, {"y"});
+            comparison.runner().model().choices().force("packed");
+            for (const nn::Rule rule : all_rules) {
+                comparison.expect_projection("y", rule, all_and_others(random, comparison.values().at("y").shape));
+            }
+            // All phases in one product.
+            int products = 0;
+            for (const gpu::Step& step : comparison.runner().current().steps()) {
+                products += step.dispatch.shader.substr(0, 14) == "nn/conv_packed" ? 1 : 0;
+            }
+            EXPECT_EQ(products, runs_packed() ? 2 : 0);
+        }
+    }
+}
+
+TEST(EnginePacked, TransposedConvolutionsWithBias) {
+    Random random(303);
+    for (const FirstLayer& f : std::vector<FirstLayer>{
+             {3, 4, 2, 1, 7, 9}, {16, 2, 2, 0, 5, 4}, {1, 3, 3, 0, 6, 5}, {4, 6, 3, 2, 5, 5}, {40, 2, 2, 0, 2, 2}}) {
+        ModelMaker maker;
+        maker.constant("w", random.normal({10, f.channels, f.kernel, f.kernel}));
+        maker.constant("b", random.normal({f.channels}));
+        const AttributeList attributes{{"strides", Ints{f.stride, f.stride}},
+                                       {"pads", Ints{f.pad, f.pad, f.pad, f.pad}}};
+        maker.node("ConvTranspose", {"x", "w", "b"}, "z", attributes);
+        maker.node("Relu", {"z"}, "y");
+        expect_agreement(describe("ConvTranspose, Relu", {2, 10, f.height, f.width}, attributes), maker,
+                         {2, 10, f.height, f.width}, random, every_rule());
+    }
+}
+
+TEST(EnginePacked, FewPlaces) {
+    Random random(307);
+    int turned = 0;
+    for (const std::int64_t side : {1, 2, 3, 4, 7}) {
+        for (const std::int64_t channels : {24, 33, 64, 130}) {
+            // Packed and dense ends.
+            ModelMaker maker;
+            const std::int64_t between = (channels + 3) / 4 * 4;
+            maker.constant("v", random.normal({between, 5, 3, 3}));
+            maker.constant("w", random.normal({channels, between, 3, 3}));
+            maker.constant("b", random.normal({channels}));
+            maker.node("Conv", {"x", "v"}, "a", {{"pads", Ints{1, 1, 1, 1}}});
+            maker.node("Relu", {"a"}, "c");
+            maker.node("Conv", {"c", "w", "b"}, "z", {{"pads", Ints{1, 1, 1, 1}}});
+            maker.node("Relu", {"z"}, "y");
+            const Shape shape{1, 5, side, side};
+            SCOPED_TRACE("places " + std::to_string(side) + " squared, channels " + std::to_string(channels));
+            Comparison comparison(maker.proto(), {{"x", random.normal(shape)}}, {"y"});
+            for (const std::string algorithm : {"packed", "winograd2", "winograd4"}) {
+                comparison.runner().model().choices().force(algorithm);
+                comparison.expect_projection("y", random.pick(every_rule()),
+                                             all_and_others(random, comparison.values().at("y").shape), 3e-5);
+                EXPECT_LE(relative_error(comparison.runner().values("y"), comparison.values().at("y").data), 3e-5);
+                for (const char* shader : {"nn/conv_packed.turned32x2", "nn/conv_packed.plain.turned32x2"}) {
+                    turned += dispatches_of(comparison.runner().current(), shader);
+                }
+            }
+        }
+    }
+    std::printf("[          ] %d products were turned\n", turned);
+    EXPECT_EQ(turned > 40, runs_packed());
+}
+
+/// Convolutions and pools of 2×2, whose sizes divide by them or not; "y" is the last map.
+struct Pyramid {
+    ModelMaker maker;
+    Shape shape;
+    std::string text;
+};
+Pyramid pyramid(Random& random) {
+    Pyramid p;
+    // Two sizes of three divide.
+    const auto size = [&] { return random.pick<std::int64_t>({8, 12, 16, 20, 24, 18, 15}); };
+    p.shape = {random.integer(1, 2), random.integer(1, 5), size(), size()};
+    std::int64_t channels = p.shape[1];
+    std::string last = "x";
+    for (int layer = 0; layer < 4; ++layer) {
+        const std::string n = std::to_string(layer);
+        const std::int64_t out = 4 * random.pick<std::int64_t>({1, 2, 3, 4, 8, 9, 16});
+        const std::int64_t group = channels % 8 == 0 && out % 8 == 0 && random.integer(0, 3) == 0 ? 2 : 1;
+        const std::int64_t kernel = random.pick<std::int64_t>({1, 3, 3, 3, 5});
+        const std::int64_t dilation = kernel == 3 && random.integer(0, 3) == 0 ? 2 : 1;
+        const std::int64_t pad = dilation * (kernel - 1) / 2;
+        reference::Tensor weights = random.normal({out, channels / group, kernel, kernel});
+        for (double& w : weights.data) w /= std::sqrt(static_cast<double>(channels / group * kernel * kernel));
+        std::vector<std::string> inputs{last, p.maker.constant("w" + n, Random::rounded(std::move(weights)))};
+        if (random.flip()) inputs.push_back(p.maker.constant("b" + n, random.normal({out})));
+        last = p.maker.node("Conv", inputs, "c" + n,
+                            {{"pads", Ints(4, pad)}, {"dilations", Ints{dilation, dilation}}, {"group", group}});
+        p.text += "; " + std::to_string(out) + " of " + std::to_string(kernel) + ", dilation " +
+                  std::to_string(dilation) + ", group " + std::to_string(group);
+        if (random.integer(0, 3) > 0) {
+            last = p.maker.node("Relu", {last}, "r" + n);
+            p.text += ", Relu";
+        }
+        if (layer < 3 && random.integer(0, 3) > 0) {
+            last = p.maker.node("MaxPool", {last}, "p" + n, {{"kernel_shape", Ints{2, 2}}, {"strides", Ints{2, 2}}});
+            p.text += ", MaxPool";
+        }
+        channels = out;
+    }
+    p.maker.node("Relu", {last}, "y");
+    return p;
+}
+
+TEST(EnginePacked, PoolsInConvolutions) {
+    Random random(311);
+    int pooled = 0;
+    int unpooled = 0;
+    constexpr int trials = 40;
+    for (int trial = 0; trial < trials; ++trial) {
+        const Pyramid p = pyramid(random);
+        const std::string algorithm = random.pick<std::string>({"", "", "winograd2", "winograd4"});
+        SCOPED_TRACE("trial " + std::to_string(trial) + ", " + algorithm + ": " + reference::to_string(p.shape) +
+                     p.text);
+        Comparison comparison(p.maker.proto(), {{"x", random.normal(p.shape)}}, {"y"});
+        comparison.runner().model().choices().force(algorithm);
+        // Somewhere, sometimes, somebody looks between a convolution and its pool.
+        std::vector<std::string> observed;
+        if (random.integer(0, 3) == 0) observed.push_back("c" + std::to_string(random.integer(0, 3)));
+        for (const nn::Rule rule : all_rules) {
+            comparison.expect_projection("y", rule, all_and_others(random, comparison.values().at("y").shape), 3e-5,
+                                         nn::LrnReverse::identity, observed);
+            EXPECT_LE(relative_error(comparison.runner().values("y"), comparison.values().at("y").data), 3e-5);
+            for (const std::string& name : observed) {
+                EXPECT_LE(relative_error(comparison.runner().values(name), comparison.values().at(name).data), 3e-5);
+            }
+            for (const nn::ConvolutionTask& task : comparison.runner().current().convolutions()) {
+                if (task.pool) (task.direction == nn::Direction::forward ? pooled : unpooled) += 1;
+            }
+        }
+    }
+    std::printf("[          ] %d pooled, %d unpooled in %d chains\n", pooled, unpooled, trials);
+    EXPECT_EQ(pooled > trials, runs_packed());
+    EXPECT_EQ(unpooled > trials, runs_packed());
+}
+
+}  // namespace
+}  // namespace deconv::testing
