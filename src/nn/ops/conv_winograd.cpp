@@ -82,9 +82,14 @@ bool WinogradConvolution::may_win(const ConvolutionTask& /*task*/, const gpu::De
 bool WinogradConvolution::suits(const ConvolutionTask& task, const gpu::DeviceInfo& device) const {
     if (!may_win(task, device)) return false;
     const Shape s = shape_of(task);
-    // The transforms cost what some thirty channels' products do, and more where few tiles leave lanes idle.
     const std::int64_t channels = std::min(s.source_channels, s.destination_channels);
     const std::int64_t tiles = s.tiles() * task.images;
+    if (runs_packed(device)) {
+        // Of few source channels the products are little beside writing them and transforming them back.
+        return tile_ == 4 ? tiles >= 12 && s.source_channels >= 48 && s.destination_channels >= 16
+                          : tiles >= 16 && channels >= 128;
+    }
+    // The transforms cost what some thirty channels' products do, and more where few tiles leave lanes idle.
     if (channels >= 128) return tiles >= (channels >= 256 ? 16 : 32);
     const bool wide = channels >= 64 && std::max(s.source_channels, s.destination_channels) >= 256;
     return tile_ == 4 && channels >= 48 && tiles >= (wide ? 16 : 64);
@@ -130,8 +135,9 @@ void WinogradConvolution::emit(Emitter& emitter, const ConvolutionTask& task) co
         std::uint32_t tiles, image_tiles, row_tiles, channels, blocks, groups, height, width;
         std::int32_t first_y, first_x;
     };
-    // A tile is much work: small workgroups leave none of the cores idle.
-    const std::uint32_t workgroup = 32;
+    // A tile is much work: small workgroups leave none of the cores idle.  A CPU's driver computes all of a workgroup,
+    // also what there is no tile for.
+    const std::uint32_t workgroup = dense || tiles > 16 ? 32 : (tiles > 8 ? 16 : 8);
     gpu::Dispatch input;
     input.shader = tile_ == 2 ? (dense ? "nn/winograd_input.2.dense" : "nn/winograd_input.2")
                               : (dense ? "nn/winograd_input.4.dense" : "nn/winograd_input.4");
