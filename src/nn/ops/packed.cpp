@@ -58,11 +58,14 @@ std::int64_t PackedProduct::block() const {
     if (outputs <= 4) return 4;
     // A block loads each source texel once: twice the work for that is worth about a tenth.  Writing 32 dense channels
     // of 32 places, a value at a time, would be more code than all the rest, and compiling it takes time and memory.
+    // Of few places, only blocks of 32 are turned.
+    const bool few = few_places();
     std::int64_t best = 32;
     std::int64_t least = std::numeric_limits<std::int64_t>::max();
-    for (const auto& [block, cost] : {std::pair<std::int64_t, std::int64_t>{32, 91}, {16, 100}, {12, 104}, {8, 110}}) {
+    for (const auto& [block, cost] :
+         {std::pair<std::int64_t, std::int64_t>{32, few ? 61 : 91}, {16, 100}, {12, 104}, {8, 110}}) {
         const std::int64_t costs = (outputs + block - 1) / block * block * cost;
-        if (costs >= least || (block == 32 && !quads && !few_places())) continue;
+        if (costs >= least || (block == 32 && !quads && !few)) continue;
         least = costs;
         best = block;
     }
