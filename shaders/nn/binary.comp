@@ -34,7 +34,7 @@ layout(push_constant) uniform Push {
     uint items;
     uint size[4];
     uint step_a[4], step_b[4];
-    uint accumulate;
+    uint relu;  // of the result
 } p;
 
 void main() {
@@ -71,11 +71,10 @@ void main() {
 #endif
     }
 #ifdef SAME
-    if (p.accumulate != 0) value += from_quad(destination[index]);
+    [[unroll]] for (uint j = 0; j < 4; ++j) value[j] = p.relu != 0 && value[j] < 0.0 ? 0.0 : value[j];  // a NaN stays
     destination[index] = to_quad(value);
 #else
-    if (p.accumulate != 0) value += destination[index];
-    destination[index] = value;
+    destination[index] = p.relu != 0 && value < 0.0 ? 0.0 : value;
 #endif
 }
 #else

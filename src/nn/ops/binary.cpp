@@ -30,16 +30,17 @@ Four broadcast_steps(const Four& sizes) {
     return result;
 }
 
-/// destination (+)= function(a, b).
+/// destination = function(a, b), through the activation.
 void emit_binary(Emitter& emitter, Function function, const Tensor& a, const Tensor& b, const Tensor& to,
-                 const std::string& name) {
+                 const std::string& name, Activation activation = Activation::none) {
     struct Push {
         std::uint32_t items;
         Four size, step_a, step_b;
-        std::uint32_t accumulate;
+        std::uint32_t relu;
     };
     const Push push{static_cast<std::uint32_t>(elements(to.shape)), four(to.shape, name),
-                    broadcast_steps(four(a.shape, name)), broadcast_steps(four(b.shape, name)), 0};
+                    broadcast_steps(four(a.shape, name)), broadcast_steps(four(b.shape, name)),
+                    activation == Activation::relu ? 1U : 0U};
     if (a.shape == to.shape && b.shape == to.shape && push.items % 4 == 0 &&
         gpu::prefers_texels(emitter.device(), {a.slice, b.slice})) {
         Push same = push;
@@ -109,8 +110,9 @@ class BinaryOperator : public Operator {
 
     void forward(Emitter& emitter, const ForwardArguments& arguments) const override {
         emit_binary(emitter, function_, operand(emitter, 0, arguments.inputs), operand(emitter, 1, arguments.inputs),
-                    arguments.outputs[0], name_);
+                    arguments.outputs[0], name_, arguments.activation);
     }
+    bool fuses_activation() const override { return true; }
 
     std::optional<std::string> reverse_refusal(std::size_t input) const override {
         if (input == 0 || function_ == Function::add || function_ == Function::sub || function_ == Function::mul) {
