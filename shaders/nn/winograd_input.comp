@@ -38,7 +38,8 @@ layout(binding = 0) uniform samplerBuffer source;
 layout(binding = 1) writeonly buffer Points { Stored points[]; };
 
 layout(push_constant) uniform Push {
-    uint tiles, image_tiles, row_tiles;  // of all images, of one, of a row of it
+    uint tiles, first_tile;         // of this run, counted over images
+    uint image_tiles, row_tiles;    // of an image, of a row of it
     uint channels, blocks, groups;       // channels and blocks of them of one group
     uint height, width;
     int first_y, first_x;                // the source place of the first tile's corner
@@ -49,8 +50,8 @@ void main() {
     if (tile >= p.tiles) return;
     const uint group = gl_WorkGroupID.y / p.blocks;
     const uint block = gl_WorkGroupID.y % p.blocks;
-    const uint image = quotient(tile, p.image_tiles);
-    const uint here = tile - image * p.image_tiles;
+    const uint image = quotient(p.first_tile + tile, p.image_tiles);
+    const uint here = p.first_tile + tile - image * p.image_tiles;
     const uint tile_y = quotient(here, p.row_tiles);
     const int y0 = int(tile_y * TILE) + p.first_y;
     const int x0 = int((here - tile_y * p.row_tiles) * TILE) + p.first_x;

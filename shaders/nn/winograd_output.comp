@@ -45,7 +45,8 @@ layout(binding = 3) buffer Switches { QuadBits switches[]; };
 #include "winograd.glsl"
 
 layout(push_constant) uniform Push {
-    uint tiles, image_tiles, row_tiles;
+    uint tiles, first_tile;  // of this run, counted over images
+    uint image_tiles, row_tiles;
     uint channels, groups;  // channels of one group
     uint blocks;            // of its channels
     uint height, width;
@@ -59,8 +60,8 @@ void main() {
     if (tile >= p.tiles) return;
     const uint group = gl_WorkGroupID.y / p.blocks;
     const uint block = gl_WorkGroupID.y % p.blocks;
-    const uint image = quotient(tile, p.image_tiles);
-    const uint here = tile - image * p.image_tiles;
+    const uint image = quotient(p.first_tile + tile, p.image_tiles);
+    const uint here = p.first_tile + tile - image * p.image_tiles;
     const uint tile_y = quotient(here, p.row_tiles);
     const uint y0 = tile_y * TILE;
     const uint x0 = (here - tile_y * p.row_tiles) * TILE;

@@ -194,5 +194,31 @@ TEST(EnginePacked, PoolsInConvolutions) {
     EXPECT_EQ(unpooled > trials, runs_packed());
 }
 
+// More tiles than are transformed at once, of two images, with a pool behind them and one before them.
+TEST(EnginePacked, WinogradInSeveralRuns) {
+    Random random(313);
+    ModelMaker maker;
+    maker.constant("u", random.normal({128, 2, 1, 1}));
+    maker.constant("v", random.normal({128, 128, 3, 3}));
+    maker.constant("w", random.normal({132, 128, 3, 3}));
+    maker.constant("b", random.normal({132}));
+    maker.node("Conv", {"x", "u"}, "a");
+    maker.node("MaxPool", {"a"}, "p", {{"kernel_shape", Ints{2, 2}}, {"strides", Ints{2, 2}}});
+    maker.node("Conv", {"p", "v"}, "c", {{"pads", Ints{1, 1, 1, 1}}});
+    maker.node("Relu", {"c"}, "d");
+    maker.node("MaxPool", {"d"}, "q", {{"kernel_shape", Ints{2, 2}}, {"strides", Ints{2, 2}}});
+    maker.node("Conv", {"q", "w", "b"}, "z", {{"pads", Ints{1, 1, 1, 1}}});
+    maker.node("Relu", {"z"}, "y");
+    Comparison comparison(maker.proto(), {{"x", random.normal({2, 2, 88, 84})}}, {"y"});
+    for (const std::string algorithm : {"winograd2", "winograd4"}) {
+        SCOPED_TRACE(algorithm);
+        comparison.runner().model().choices().force(algorithm);
+        comparison.expect_projection("y", nn::Rule::deconv, {{}, {}}, 3e-5);
+        EXPECT_LE(relative_error(comparison.runner().values("y"), comparison.values().at("y").data), 3e-5);
+        const std::string transform = "nn/winograd_input." + algorithm.substr(8);
+        EXPECT_EQ(dispatches_of(comparison.runner().current(), transform) > 4, runs_packed());
+    }
+}
+
 }  // namespace
 }  // namespace deconv::testing

@@ -102,12 +102,29 @@ std::int64_t WinogradConvolution::scratch_bytes(const ConvolutionTask& task) con
 }
 
 void WinogradConvolution::emit(Emitter& emitter, const ConvolutionTask& task) const {
+    const Shape s = shape_of(task);
+    const std::int64_t all = s.tiles() * task.images;
+    std::int64_t run = all;
+    if (!runs_dense(emitter.device(), task)) {
+        // What a CPU's caches hold of points and products; tiles beyond that run after them.
+        constexpr std::int64_t enough = std::int64_t{8} << 20;
+        const std::int64_t tile_bytes = scratch_bytes(task) / s.tiles() * 2;
+        const std::int64_t runs = (all * tile_bytes + enough - 1) / enough;
+        // Whole workgroups of the product.
+        run = ((all + runs - 1) / runs + 31) / 32 * 32;
+    }
+    for (std::int64_t first = 0; first < all; first += run) {
+        emit_tiles(emitter, task, first, std::min(run, all - first));
+    }
+}
+
+void WinogradConvolution::emit_tiles(Emitter& emitter, const ConvolutionTask& task, std::int64_t first_tile,
+                                     std::int64_t tiles) const {
     const Convolution& c = task.convolution;
     const gpu::DeviceInfo& device = emitter.device();
     const bool forward = task.direction == Direction::forward;
     const bool dense = runs_dense(device, task);
     const Shape s = shape_of(task);
-    const std::int64_t tiles = s.tiles() * task.images;
     TiledProduct tiled = s.products(task.images);
     tiled.fit_parts(device.limits);
     PackedProduct product;
@@ -132,7 +149,7 @@ void WinogradConvolution::emit(Emitter& emitter, const ConvolutionTask& task) co
     const gpu::Slice products = scratch.part(products_at, products_bytes);
 
     struct InputPush {
-        std::uint32_t tiles, image_tiles, row_tiles, channels, blocks, groups, height, width;
+        std::uint32_t tiles, first_tile, image_tiles, row_tiles, channels, blocks, groups, height, width;
         std::int32_t first_y, first_x;
     };
     // A tile is much work: small workgroups leave none of the cores idle.  A CPU's driver computes all of a workgroup,
@@ -146,8 +163,8 @@ void WinogradConvolution::emit(Emitter& emitter, const ConvolutionTask& task) co
     input.bindings = {dense ? gpu::in(task.source)
                             : gpu::in_texels(task.source, packed_source ? gpu::Texels::rgba32f : gpu::Texels::r32f),
                       gpu::out(points)};
-    input.set_push(InputPush{u(tiles), u(s.tiles()), u(s.columns), u(s.source_channels), u(blocks), u(c.groups),
-                             u(s.source_height), u(s.source_width), static_cast<std::int32_t>(s.first_y),
+    input.set_push(InputPush{u(tiles), u(first_tile), u(s.tiles()), u(s.columns), u(s.source_channels), u(blocks),
+                             u(c.groups), u(s.source_height), u(s.source_width), static_cast<std::int32_t>(s.first_y),
                              static_cast<std::int32_t>(s.first_x)});
     input.groups = {gpu::divide_up(static_cast<std::uint64_t>(tiles), workgroup), u(c.groups * blocks), 1};
     input.bytes = static_cast<double>(task.source.bytes + points.bytes);
@@ -180,7 +197,8 @@ void WinogradConvolution::emit(Emitter& emitter, const ConvolutionTask& task) co
     }
 
     struct OutputPush {
-        std::uint32_t tiles, image_tiles, row_tiles, channels, groups, planes, height, width, parts, step_part;
+        std::uint32_t tiles, first_tile, image_tiles, row_tiles, channels, groups, planes, height, width, parts,
+            step_part;
         std::uint32_t keep_switches, first_image, switch_images;
     };
     gpu::Dispatch output;
@@ -201,9 +219,9 @@ void WinogradConvolution::emit(Emitter& emitter, const ConvolutionTask& task) co
         const gpu::Slice switches = keep ? task.pool->switches : emitter.unused();
         output.bindings.push_back(keep && forward ? gpu::out(switches) : gpu::in(switches));
     }
-    output.set_push(OutputPush{u(tiles), u(s.tiles()), u(s.columns), u(s.destination_channels), u(c.groups), u(planes),
-                               u(s.height), u(s.width), u(parts), u(products_count), keep ? 1U : 0U,
-                               u(task.first_image), u(task.pool ? task.pool->images : 1)});
+    output.set_push(OutputPush{u(tiles), u(first_tile), u(s.tiles()), u(s.columns), u(s.destination_channels),
+                               u(c.groups), u(planes), u(s.height), u(s.width), u(parts), u(products_count),
+                               keep ? 1U : 0U, u(task.first_image), u(task.pool ? task.pool->images : 1)});
     output.groups = {gpu::divide_up(static_cast<std::uint64_t>(tiles), workgroup), u(c.groups * planes), 1};
     output.bytes = static_cast<double>(products.bytes + task.destination.bytes);
     output.label = task.label + " output transform";

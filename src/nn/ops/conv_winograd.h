@@ -27,6 +27,8 @@ class WinogradConvolution : public ConvolutionAlgorithm {
   private:
     struct Shape;
     Shape shape_of(const ConvolutionTask& task) const;
+    /// Of all images' tiles, one after the other.
+    void emit_tiles(Emitter& emitter, const ConvolutionTask& task, std::int64_t first_tile, std::int64_t tiles) const;
 
     std::int64_t tile_;  // 2 or 4: rows and columns of the destination that a tile makes
 };
