@@ -140,8 +140,9 @@ Pyramid pyramid(Random& random) {
         const std::int64_t kernel = random.pick<std::int64_t>({1, 3, 3, 3, 5});
         const std::int64_t dilation = kernel == 3 && random.integer(0, 3) == 0 ? 2 : 1;
         const std::int64_t pad = dilation * (kernel - 1) / 2;
+        const std::int64_t taps = channels / group * kernel * kernel;
         reference::Tensor weights = random.normal({out, channels / group, kernel, kernel});
-        for (double& w : weights.data) w /= std::sqrt(static_cast<double>(channels / group * kernel * kernel));
+        for (double& w : weights.data) w /= std::sqrt(static_cast<double>(taps));
         std::vector<std::string> inputs{last, p.maker.constant("w" + n, Random::rounded(std::move(weights)))};
         if (random.flip()) inputs.push_back(p.maker.constant("b" + n, random.normal({out})));
         last = p.maker.node("Conv", inputs, "c" + n,
