@@ -331,21 +331,25 @@ void main() {
                 [[unroll]] for (uint j = 0; j < 4; ++j)
                     shift[j] = subgroupShuffle(biases[(o + j) / LANES], (o + j) % LANES);
                 const uint plane = o / 4 * p.destination_plane;
-                vec4 value[PLACES];
-                [[unroll]] for (uint q = 0; q < PLACES; ++q)
-                    value[q] = vec4(sum[q][o], sum[q][o + 1], sum[q][o + 2], sum[q][o + 3]) + shift;
                 [[unroll]] for (uint q = 0; q < PLACES; ++q) {
-                    if (number[q] >= p.total || (POOLED && q % 4 != 0)) continue;
-                    if (POOLED) {
-                        vec4 values[4];
-                        [[unroll]] for (uint k = 0; k < 4; ++k) values[k] = rectified_if(relu, value[min(q / 4 * 4 + k, PLACES - 1)]);
-                        put_window(to[q] + plane, corner[q], 2 * p.destination_y, values, keep_switches);
-                    } else if (UNPOOLED) {
-                        put_unpooled(4 * (to[q] + plane) - 2 * column[q], corner[q], 2 * p.destination_y,
-                                     switch_at[q] + plane, value[q]);
-                    } else {
-                        if (accumulate) value[q] += from_quad(quads[to[q] + plane]);
-                        quads[to[q] + plane] = to_quad(rectified_if(relu, value[q]));
+                    vec4 value = vec4(sum[q][o], sum[q][o + 1], sum[q][o + 2], sum[q][o + 3]) + shift;
+                    if (number[q] < p.total) {
+                        if (POOLED) {
+                            vec4 values[4];
+                            [[unroll]] for (uint k = 0; k < 4; ++k) {
+                                const uint place = min(q / 4 * 4 + k, PLACES - 1);
+                                [[unroll]] for (uint j = 0; j < 4; ++j) values[k][j] = sum[place][o + j] + shift[j];
+                                values[k] = rectified_if(relu, values[k]);
+                            }
+                            if (q % 4 == 0)
+                                put_window(to[q] + plane, corner[q], 2 * p.destination_y, values, keep_switches);
+                        } else if (UNPOOLED) {
+                            put_unpooled(4 * (to[q] + plane) - 2 * column[q], corner[q], 2 * p.destination_y,
+                                         switch_at[q] + plane, value);
+                        } else {
+                            if (accumulate) value += from_quad(quads[to[q] + plane]);
+                            quads[to[q] + plane] = to_quad(rectified_if(relu, value));
+                        }
                     }
                 }
             }
