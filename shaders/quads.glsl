@@ -1,5 +1,5 @@
 // Four components of a place, as a buffer holds them.  WIDE: in two words of 64 bits, for a CPU's driver writes each
-// word of each invocation by itself, and so takes half the time; see "// wide" in cmake/Shaders.cmake.
+// word of each invocation by itself, and so takes half the time; see "[wide]" in cmake/Shaders.cmake.
 #ifndef DECONV_QUADS
 #define DECONV_QUADS
 #ifdef WIDE
