@@ -36,6 +36,12 @@ uvec2 chosen_channels(int chosen, int first, uint count) {
     return local >= 0 && local < int(count) ? uvec2(local, 1) : uvec2(0);
 }
 
+float rectified_if(bool relu, float value) { return relu && value < 0.0 ? 0.0 : value; }  // a NaN stays
+vec4 rectified_if(bool relu, vec4 value) {
+    [[unroll]] for (uint j = 0; j < 4; ++j) value[j] = rectified_if(relu, value[j]);
+    return value;
+}
+
 // Four values as halves.  Those beyond the largest become it, for an infinite one would make others NaN; a NaN stays.
 uvec2 pack_halves(vec4 four) {
     [[unroll]] for (uint i = 0; i < 4; ++i)

@@ -4,11 +4,6 @@
 #ifndef DECONV_POOLING
 #define DECONV_POOLING
 
-vec4 rectified_if(bool relu, vec4 value) {
-    [[unroll]] for (uint j = 0; j < 4; ++j) value[j] = relu && value[j] < 0.0 ? 0.0 : value[j];  // a NaN stays
-    return value;
-}
-
 // A window's maximum, and perhaps its switch; `corner` is its first place in the plane that is pooled, which has rows
 // of `width`.
 void put_window(uint at, uint corner, uint width, vec4 values[4], bool keep_switch) {

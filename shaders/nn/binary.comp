@@ -70,11 +70,11 @@ void main() {
         case PRELU: value = u >= 0.0 ? u : u * v; break;
 #endif
     }
+    value = rectified_if(p.relu != 0, value);
 #ifdef SAME
-    [[unroll]] for (uint j = 0; j < 4; ++j) value[j] = p.relu != 0 && value[j] < 0.0 ? 0.0 : value[j];  // a NaN stays
     destination[index] = to_quad(value);
 #else
-    destination[index] = p.relu != 0 && value < 0.0 ? 0.0 : value;
+    destination[index] = value;
 #endif
 }
 #else

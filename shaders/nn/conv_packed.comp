@@ -143,7 +143,7 @@ void main() {
     uint to[PLACES];
     int tap_y[PLACES];  // of the first tap, where it is tested
     int tap_x[PLACES];
-    uint number[PLACES];
+    uint number[PLACES];  // of the place, among all
     uint row[PLACES];  // of the destination
     uint column[PLACES];
     uint corner[PLACES];  // of the place's window
@@ -312,7 +312,7 @@ void main() {
                 const Output o = output_of(first_output + j);
                 if (first_output + j >= p.destination_channels || !inside(o, at_row, at_column)) continue;
                 if (accumulate) value[j] += destination[at + o.offset];
-                destination[at + o.offset] = relu && value[j] < 0.0 ? 0.0 : value[j];  // a NaN stays
+                destination[at + o.offset] = rectified_if(relu, value[j]);
             }
         }
     }
@@ -366,8 +366,7 @@ void main() {
                 const uint at = to[q] + here.offset;
                 if (number[q] < p.total && inside(here, row[q], column[q])) {
                     if (accumulate) value += destination[at];
-                    value = relu && value < 0.0 ? 0.0 : value;  // a NaN stays
-                    destination[at] = value;
+                    destination[at] = rectified_if(relu, value);
                 }
             }
         }

@@ -182,12 +182,11 @@ class Plan::Builder {
         const int rectifier = fused_activation(i);
         const int last = rectifier >= 0 ? rectifier : i;
         const int out = node(last).outputs.empty() ? -1 : node(last).outputs[0];
-        if (out < 0 || kept_.count(out) > 0 || !node(i).op->fuses_pool(layout(out))) return -1;
+        if (out < 0 || !node(i).op->fuses_pool(layout(out))) return -1;
         // Other rules read where the rectifier was on.
         if (rectifier >= 0 && on_way_[static_cast<std::size_t>(rectifier)] && options_.rule != Rule::deconv) return -1;
-        const std::vector<int>& consumers = tensor(out).consumers;
-        if (consumers.size() != 1 || !needed_[static_cast<std::size_t>(consumers[0])]) return -1;
-        return node(consumers[0]).op->is_tiling_pool() ? consumers[0] : -1;
+        const int reader = only_reader(out);
+        return reader >= 0 && node(reader).op->is_tiling_pool() ? reader : -1;
     }
     /// The pool before node i that the reverse of i can unpool, or −1: the signal has no other way.
     int find_unpool(int i) const {
@@ -195,9 +194,9 @@ class Plan::Builder {
         if (!on_way_[static_cast<std::size_t>(i)] || n.inputs.empty() || n.inputs[0] < 0) return -1;
         const int in = n.inputs[0];
         const int pool = tensor(in).producer;
-        if (pool < 0 || in == options_.target || !on_way_[static_cast<std::size_t>(pool)]) return -1;
+        if (pool < 0 || !on_way_[static_cast<std::size_t>(pool)]) return -1;
         const Network::NodeInfo& p = node(pool);
-        const bool only = is_only_way(in) && is_only_way(p.inputs[0]) && p.inputs[0] != options_.target;
+        const bool only = is_only_way(in) && is_only_way(p.inputs[0]);
         return only && p.op->is_tiling_pool() && n.op->fuses_pool(layout(in)) ? pool : -1;
     }
 
@@ -241,10 +240,15 @@ class Plan::Builder {
     /// The rectifier that node i applies itself, or −1: the only reader of an output that nobody looks at.
     int fused_activation(int i) const {
         const Network::NodeInfo& n = node(i);
-        if (!n.op->fuses_activation() || n.outputs.empty() || kept_.count(n.outputs[0]) > 0) return -1;
-        const std::vector<int>& consumers = tensor(n.outputs[0]).consumers;
-        if (consumers.size() != 1 || !needed_[static_cast<std::size_t>(consumers[0])]) return -1;
-        return node(consumers[0]).node->op == "Relu" ? consumers[0] : -1;
+        const int reader = n.op->fuses_activation() && !n.outputs.empty() ? only_reader(n.outputs[0]) : -1;
+        return reader >= 0 && node(reader).node->op == "Relu" ? reader : -1;
+    }
+
+    /// The node that alone reads tensor t, or −1: others do, or people look at it.
+    int only_reader(int t) const {
+        const std::vector<int>& consumers = tensor(t).consumers;
+        const bool alone = kept_.count(t) == 0 && consumers.size() == 1;
+        return alone && needed_[static_cast<std::size_t>(consumers[0])] ? consumers[0] : -1;
     }
 
     /// The rectifier behind node i that its reverse applies itself, or −1: the only way of a signal to its output.

@@ -32,13 +32,6 @@ Case random_case(Random& random, std::int64_t kernel, std::int64_t largest_strid
     return c;
 }
 
-/// Dispatches of a plan whose shader's name begins so.
-int dispatches(const nn::Plan& plan, const std::string& prefix) {
-    int count = 0;
-    for (const gpu::Step& step : plan.steps()) count += step.dispatch.shader.substr(0, prefix.size()) == prefix ? 1 : 0;
-    return count;
-}
-
 void expect_algorithm(const std::string& algorithm, const std::string& shader, Random& random, std::int64_t kernel,
                       std::int64_t largest_stride, int trials, double tolerance) {
     int ran = 0;
@@ -49,11 +42,7 @@ void expect_algorithm(const std::string& algorithm, const std::string& shader, R
         comparison.runner().model().choices().force(algorithm);
         comparison.expect_forward(tolerance);
         for (const nn::Rule rule : all_rules) {
-            nn::Selection all;
-            all.channel = nn::Selection::all;
-            std::vector<nn::Selection> selections{all};
-            const Shape& made = comparison.values().at("y").shape;
-            while (random.flip() && selections.size() < 4) selections.push_back(random_selection(random, made));
+            const auto selections = all_and_others(random, comparison.values().at("y").shape, 4);
             comparison.expect_projection("y", rule, selections, tolerance);
             ran += dispatches(comparison.runner().current(), shader) > 0 ? 1 : 0;
         }

@@ -39,12 +39,7 @@ void expect_case(const Case& c, Random& random, bool runs = true) {
     comparison.expect_forward();
     EXPECT_EQ(transforms(runner.current()), runs ? 2 : 0);
     for (const nn::Rule rule : all_rules) {
-        nn::Selection all;
-        all.channel = nn::Selection::all;
-        std::vector<nn::Selection> selections{all};
-        const Shape& made = comparison.values().at("y").shape;
-        while (random.flip() && selections.size() < 4) selections.push_back(random_selection(random, made));
-        comparison.expect_projection("y", rule, selections);
+        comparison.expect_projection("y", rule, all_and_others(random, comparison.values().at("y").shape, 4));
         EXPECT_EQ(transforms(runner.current()), runs ? 4 : 0);
     }
 }

@@ -124,6 +124,22 @@ inline nn::Selection random_selection(Random& random, const Shape& shape) {
     return s;
 }
 
+/// The plain way back of everything, and a few others at random beside it, `most` altogether.
+inline std::vector<nn::Selection> all_and_others(Random& random, const Shape& shape, std::size_t most) {
+    nn::Selection all;
+    all.channel = nn::Selection::all;
+    std::vector<nn::Selection> selections{all};
+    while (random.flip() && selections.size() < most) selections.push_back(random_selection(random, shape));
+    return selections;
+}
+
+/// Dispatches of a plan whose shader's name begins so.
+inline int dispatches(const nn::Plan& plan, const std::string& prefix) {
+    int count = 0;
+    for (const gpu::Step& step : plan.steps()) count += step.dispatch.shader.substr(0, prefix.size()) == prefix ? 1 : 0;
+    return count;
+}
+
 /// A model on both sides, with the values of all its tensors.
 class Comparison {
   public:

@@ -159,10 +159,7 @@ void expect_chains(unsigned seed, int trials, const std::string& algorithm,
         runner.precision(precision);
         const Shape& made = comparison.values().at("y").shape;
         for (const nn::Rule rule : all_rules) {
-            nn::Selection all;
-            all.channel = nn::Selection::all;
-            std::vector<nn::Selection> selections{all};
-            while (random.flip() && selections.size() < 5) selections.push_back(random_selection(random, made));
+            const std::vector<nn::Selection> selections = all_and_others(random, made, 5);
             const auto copies = static_cast<std::int64_t>(selections.size());
             if (!algorithm.empty()) {
                 runner.plan("y", rule, nn::LrnReverse::identity, copies);

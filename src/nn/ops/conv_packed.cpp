@@ -16,7 +16,7 @@ struct Source {
 };
 
 /// How many neighbouring places, along each axis, a reverse computes together, with all their phases; 0: phase by
-/// phase. One by one, few channels (of most networks' first layer) leave most of a block idle, and read all of the
+/// phase.  One by one, few channels (of most networks' first layer) leave most of a block idle, and read all of the
 /// source for each tap and phase.
 std::int64_t cells_together(const ConvolutionTask& task) {
     const Convolution& c = task.convolution;
