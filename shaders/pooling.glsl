@@ -1,6 +1,6 @@
 // A max pool of 2×2 windows with stride 2 in the last step of what makes its input, and unpooling in the last step of
 // what makes the signal at its output (max_pool_packed.comp in steps of their own).  Packed maps; the shader declares
-// `quads`, its destination, and `switches` before.
+// `quads`, its destination, and, to write and to read, `switches` and `kept_switches` before.
 #ifndef DECONV_POOLING
 #define DECONV_POOLING
 
@@ -21,7 +21,7 @@ void put_window(uint at, uint corner, uint width, vec4 values[4], bool keep_swit
 
 // A window's signal where its switch says, zeros elsewhere; `at` is its first place in the destination.
 void put_unpooled(uint at, uint corner, uint width, uint switch_at, vec4 value) {
-    const uvec4 place = bits_from_quad(switches[switch_at]);
+    const uvec4 place = texelFetch(kept_switches, int(switch_at));
     [[unroll]] for (uint k = 0; k < 4; ++k) {
         const uint away = k / 2 * width + k % 2;
         vec4 here;

@@ -69,7 +69,9 @@ layout(binding = 2) uniform samplerBuffer bias;  // one component
 layout(binding = 3) buffer Destination { float destination[]; };
 layout(binding = 3) buffer DestinationQuads { Quad quads[]; };
 layout(binding = 4) readonly buffer Selections { ivec4 selections[]; };
-layout(binding = 5) buffer Switches { QuadBits switches[]; };
+layout(binding = 5) writeonly buffer Switches { QuadBits switches[]; };
+layout(binding = 6) uniform usamplerBuffer kept_switches;
+layout(binding = 7) uniform samplerBuffer before;  // of QUADS, `accumulate`: the destination again, read faster so
 
 #include "pooling.glsl"
 
@@ -305,7 +307,7 @@ void main() {
         } else if (UNPOOLED) {
             put_unpooled(4 * (at + own_plane) - 2 * at_column, at_corner, 2 * p.destination_y, at_switch, value);
         } else if (QUADS) {
-            if (accumulate) value += from_quad(quads[at + own_plane]);
+            if (accumulate) value += texelFetch(before, int(at + own_plane));
             quads[at + own_plane] = to_quad(rectified_if(relu, value));
         } else {
             [[unroll]] for (uint j = 0; j < 4; ++j) {
@@ -347,7 +349,7 @@ void main() {
                             put_unpooled(4 * (to[q] + plane) - 2 * column[q], corner[q], 2 * p.destination_y,
                                          switch_at[q] + plane, value);
                         } else {
-                            if (accumulate) value += from_quad(quads[to[q] + plane]);
+                            if (accumulate) value += texelFetch(before, int(to[q] + plane));
                             quads[to[q] + plane] = to_quad(rectified_if(relu, value));
                         }
                     }

@@ -39,7 +39,9 @@ layout(binding = 1) uniform samplerBuffer bias;
 layout(binding = 2) buffer Destination { float destination[]; };
 #ifndef DENSE
 layout(binding = 2) buffer DestinationQuads { Quad quads[]; };
-layout(binding = 3) buffer Switches { QuadBits switches[]; };
+layout(binding = 3) writeonly buffer Switches { QuadBits switches[]; };
+layout(binding = 4) uniform usamplerBuffer kept_switches;
+layout(binding = 5) uniform samplerBuffer before;  // see conv_packed.comp
 #include "pooling.glsl"
 #endif
 #include "winograd.glsl"
@@ -102,7 +104,7 @@ void main() {
             Value value = y[r] + shift;
 #ifndef DENSE
             if (packed_destination) {
-                if (accumulate) value += from_quad(quads[at]);
+                if (accumulate) value += texelFetch(before, int(at));
                 value = rectified_if(relu, value);
                 const uint y = y0 + r;
                 const uint x = x0 + c;

@@ -217,7 +217,11 @@ void WinogradConvolution::emit_tiles(Emitter& emitter, const ConvolutionTask& ta
     const bool keep = task.pool && task.pool->switches;
     if (!dense) {
         const gpu::Slice switches = keep ? task.pool->switches : emitter.unused();
-        output.bindings.push_back(keep && forward ? gpu::out(switches) : gpu::in(switches));
+        const bool accumulates = task.accumulate && task.destination_layout == Layout::packed;
+        output.bindings.push_back(keep && forward ? gpu::out(switches) : gpu::in(emitter.unused()));
+        output.bindings.push_back(gpu::in_texels(forward ? emitter.unused() : switches, gpu::Texels::rgba32ui));
+        output.bindings.push_back(
+            gpu::in_texels(accumulates ? task.destination : emitter.unused(), gpu::Texels::rgba32f));
     }
     output.set_push(OutputPush{u(tiles), u(first_tile), u(s.tiles()), u(s.columns), u(s.destination_channels),
                                u(c.groups), u(planes), u(s.height), u(s.width), u(parts), u(products_count),

@@ -118,12 +118,15 @@ void emit_packed_product(Emitter& emitter, const PackedProduct& product, const g
                           !product.chosen && from.blocks() % 2 == 0 ? 1U : 0U,
                           phases ? 1U : 0U,
                           product.pool ? (product.unpooled ? 2U : 1U) : 0U};
-    dispatch.bindings = {gpu::in_texels(source, product.plain ? gpu::Texels::r32f : gpu::Texels::rgba32f),
-                         gpu::in_texels(weights, gpu::Texels::rgba32f),
-                         gpu::in_texels(bias ? bias : emitter.unused()),
-                         product.accumulate ? gpu::in_out(destination) : gpu::out(destination),
-                         gpu::in(product.chosen ? product.chosen->selections : emitter.unused()),
-                         pooled && keep ? gpu::out(switches) : gpu::in(switches)};
+    dispatch.bindings = {
+        gpu::in_texels(source, product.plain ? gpu::Texels::r32f : gpu::Texels::rgba32f),
+        gpu::in_texels(weights, gpu::Texels::rgba32f),
+        gpu::in_texels(bias ? bias : emitter.unused()),
+        product.accumulate ? gpu::in_out(destination) : gpu::out(destination),
+        gpu::in(product.chosen ? product.chosen->selections : emitter.unused()),
+        pooled && keep ? gpu::out(switches) : gpu::in(emitter.unused()),
+        gpu::in_texels(pooled ? emitter.unused() : switches, gpu::Texels::rgba32ui),
+        gpu::in_texels(product.accumulate && product.quads ? destination : emitter.unused(), gpu::Texels::rgba32f)};
     const std::int64_t row = from.width;
     dispatch.set_push(Push{
         u(total),
