@@ -107,6 +107,15 @@ struct Pooling {
     std::int64_t images = 1;  // that have switches: copies of a signal share them
 };
 
+/// The output of a max pool of 3×3 windows with stride 2, as the signal that a node reads in place of the pool's input:
+/// unpooling is part of reading.
+struct PooledSource {
+    gpu::Slice switches;
+    std::int64_t height = 1, width = 1;  // of the pool's output
+    std::int64_t pad_y = 0, pad_x = 0;
+    std::int64_t images = 1;  // that have switches: copies of a signal share them
+};
+
 struct ForwardArguments {
     std::vector<Tensor> inputs;                // empty slices for constants and for inputs left out
     std::vector<Tensor> outputs;               // empty slices for outputs nobody needs (switches)
@@ -140,6 +149,8 @@ struct ReverseArguments {
     std::optional<Rectifier> rectifier;  // only where fuses_rectifier()
     std::optional<Chosen> chosen;        // what is known of the signal at the output
     std::optional<Pooling> unpool;       // only where fuses_pool(): `result` is then R at the input of the pool before
+    std::optional<PooledSource>
+        pooled;  // only where reads_pooled(): `output` is then R at the output of the pool behind
 };
 
 /// Forward tensors that a reverse reads; bit i stands for input or output i.
@@ -207,6 +218,10 @@ class Operator {
     virtual bool fuses_pool(Layout /*layout*/) const { return false; }
     /// A max pool as a Pooling is.
     virtual bool is_tiling_pool() const { return false; }
+    /// reverse() can unpool as it reads, where that signal is packed and the result dense and its own.
+    virtual bool reads_pooled(const gpu::DeviceInfo& /*device*/) const { return false; }
+    /// A max pool as a PooledSource is; without switches.
+    virtual std::optional<PooledSource> pooled_source() const { return std::nullopt; }
 
     /// Writes the gradients of its parameters, the constants among its inputs; runs before reverse(), which may read
     /// what this leaves.  Does nothing where there are none.

@@ -53,6 +53,56 @@ TEST(EnginePacked, ReversesOfFewChannels) {
     }
 }
 
+// The way back into an image, with and without a pool of 3×3 behind it that is unpooled by the way.
+TEST(EnginePacked, IntoImages) {
+    Random random(317);
+    int unpooled = 0;
+    int plain = 0;
+    constexpr int trials = 60;
+    for (int trial = 0; trial < trials; ++trial) {
+        const auto [kernel, stride] = random.pick<std::pair<std::int64_t, std::int64_t>>({{3, 1}, {3, 2}, {7, 2}});
+        const std::int64_t channels = random.integer(1, 3);
+        const std::int64_t out = 4 * random.integer(1, 4);
+        const Shape shape{random.integer(1, 2), channels, random.integer(kernel + 5, 40),
+                          random.integer(kernel + 9, 40)};
+        ModelMaker maker;
+        maker.constant("u", random.normal({out, channels, kernel, kernel}));
+        maker.constant("v", random.normal({8, out, 1, 1}));
+        const AttributeList first{{"strides", Ints{stride, stride}},
+                                  {"pads", Ints{random.integer(0, kernel - 1), random.integer(0, kernel - 1),
+                                                random.integer(0, kernel - 1), random.integer(0, kernel - 1)}}};
+        std::string last = maker.node("Conv", {"x", "u"}, "a", first);
+        if (random.integer(0, 3) > 0) last = maker.node("Relu", {last}, "b");
+        const AttributeList pool{{"kernel_shape", Ints{3, 3}},
+                                 {"strides", Ints{2, 2}},
+                                 {"pads", Ints{random.integer(0, 1), random.integer(0, 1), random.integer(0, 1), 1}},
+                                 {"ceil_mode", std::int64_t{random.integer(0, 1)}}};
+        const bool with_pool = random.integer(0, 3) > 0;
+        if (with_pool) last = maker.node("MaxPool", {last}, "p", pool);
+        maker.node("Conv", {last, "v"}, "z");
+        maker.node("Relu", {"z"}, "y");
+        SCOPED_TRACE("trial " + std::to_string(trial) + ": " +
+                     describe("Conv", shape, first, "kernel " + std::to_string(kernel)) +
+                     (with_pool ? describe("MaxPool", {}, pool) : ""));
+        Comparison comparison(maker.proto(), {{"x", random.normal(shape)}}, {"y"});
+        // From behind the pool, and from its own output, of which one channel then goes back.
+        for (const std::string& target : {std::string("y"), last}) {
+            for (const nn::Rule rule : all_rules) {
+                comparison.expect_projection(target, rule,
+                                             all_and_others(random, comparison.values().at(target).shape, 4));
+                for (const nn::ConvolutionTask& task : comparison.runner().current().convolutions()) {
+                    if (task.pooled_source) ++unpooled;
+                }
+                plain += dispatches(comparison.runner().current(), "nn/conv_image");
+            }
+        }
+    }
+    plain -= unpooled;
+    std::printf("[          ] %d reverses into images, %d of them unpool\n", plain + unpooled, unpooled);
+    EXPECT_EQ(unpooled > trials, runs_packed());
+    EXPECT_EQ(plain > trials, runs_packed());
+}
+
 TEST(EnginePacked, TransposedConvolutionsWithBias) {
     Random random(303);
     for (const FirstLayer& f : std::vector<FirstLayer>{

@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "nn/ops/channel_sums.h"
 #include "nn/ops/conv_gradient.h"
+#include "nn/ops/conv_image.h"
 #include "nn/ops/convolution.h"
 #include "nn/ops/emit.h"
 #include "nn/ops/operators.h"
@@ -42,6 +43,7 @@ class ConvOperator : public Operator {
         task.rectifier = arguments.rectifier;
         task.chosen = arguments.chosen;
         task.pool = arguments.unpool;
+        task.pooled_source = arguments.pooled;
         task.precision = emitter.precision();
         task.label = name_ + " reverse";
         emit_convolution(emitter, task);
@@ -51,6 +53,10 @@ class ConvOperator : public Operator {
     bool fuses_pool(Layout layout) const override {
         return forward_ == Direction::forward && layout == Layout::packed && convolution_.stride_y == 1 &&
                convolution_.stride_x == 1;
+    }
+
+    bool reads_pooled(const gpu::DeviceInfo& device) const override {
+        return forward_ == Direction::forward && ImageConvolution::runs(convolution_, device);
     }
 
     void gradients(Emitter& emitter, const GradientArguments& arguments) const override {

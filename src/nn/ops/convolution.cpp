@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "nn/ops/conv_direct.h"
 #include "nn/ops/conv_fft.h"
+#include "nn/ops/conv_image.h"
 #include "nn/ops/conv_packed.h"
 #include "nn/ops/conv_tiled.h"
 #include "nn/ops/conv_winograd.h"
@@ -30,12 +31,13 @@ std::string describe(const ConvolutionTask& task) {
            join({c.dilation_y, c.dilation_x}) + " g" + join({c.groups}) + " to " +
            join({c.groups * c.out_channels, c.out_height, c.out_width}) + " n" + join({task.images}) +
            (task.precision == Precision::half ? " half" : "") + (task.chosen ? " of chosen channels" : "") +
-           (task.pool ? " pooled" : "") + at(" from ", task.source_layout) + at(" to ", task.destination_layout);
+           (task.pool ? " pooled" : "") + (task.pooled_source ? " from pooled" : "") +
+           at(" from ", task.source_layout) + at(" to ", task.destination_layout);
 }
 
 bool can_run(const ConvolutionAlgorithm& algorithm, const ConvolutionTask& task, const gpu::DeviceInfo& device) {
     return algorithm.takes(task.source_layout, task.destination_layout) && (!task.pool || algorithm.pools()) &&
-           algorithm.supports(task, device);
+           (!task.pooled_source || algorithm.reads_pooled()) && algorithm.supports(task, device);
 }
 
 bool takes_layout(const Convolution& convolution, std::int64_t images, const LayoutOffer& offer) {
@@ -51,6 +53,7 @@ bool takes_layout(const Convolution& convolution, std::int64_t images, const Lay
 }
 
 std::span<const ConvolutionAlgorithm* const> convolution_algorithms() {
+    static const ImageConvolution image;
     static const PackedConvolution packed;
     static const DirectConvolution direct;
     static const PointwiseConvolution pointwise;
@@ -64,24 +67,32 @@ std::span<const ConvolutionAlgorithm* const> convolution_algorithms() {
     static const TiledConvolution matrix64(TileKind::matrix64);
     static const TiledConvolution matrix128x128(TileKind::matrix128x128);
     static const TiledConvolution matrix16x128(TileKind::matrix16x128);
-    static const ConvolutionAlgorithm* const all[] = {&matrix16x128, &matrix128x128, &matrix64,  &matrix,    &half,
-                                                      &pointwise,    &fft,           &winograd4, &winograd2, &packed,
-                                                      &tiled128,     &tiled,         &direct};
+    static const ConvolutionAlgorithm* const all[] = {&matrix16x128, &matrix128x128, &matrix64, &matrix,    &half,
+                                                      &image,        &pointwise,     &fft,      &winograd4, &winograd2,
+                                                             &packed,        &tiled128, &tiled,     &direct};
     return all;
 }
 
-bool takes_layout(const std::string& algorithm, Layout layout) {
+namespace {
+/// Is it so of the algorithm of that name, or, without a name, of some?
+template <typename F>
+bool any_named(const std::string& name, const F& is) {
     const auto all = convolution_algorithms();
-    return algorithm.empty() || std::any_of(all.begin(), all.end(), [&](const ConvolutionAlgorithm* known) {
-               return known->name() == algorithm && known->takes(layout, layout);
-           });
+    return std::any_of(all.begin(), all.end(), [&](const ConvolutionAlgorithm* known) {
+        return (name.empty() || known->name() == name) && is(*known);
+    });
+}
+}  // namespace
+
+bool takes_layout(const std::string& algorithm, Layout layout) {
+    return any_named(algorithm, [&](const ConvolutionAlgorithm& known) { return known.takes(layout, layout); });
 }
 
 bool pools(const std::string& algorithm) {
-    const auto all = convolution_algorithms();
-    return std::any_of(all.begin(), all.end(), [&](const ConvolutionAlgorithm* known) {
-        return (algorithm.empty() || known->name() == algorithm) && known->pools();
-    });
+    return any_named(algorithm, [](const ConvolutionAlgorithm& known) { return known.pools(); });
+}
+bool reads_pooled(const std::string& algorithm) {
+    return any_named(algorithm, [](const ConvolutionAlgorithm& known) { return known.reads_pooled(); });
 }
 
 const ConvolutionAlgorithm& default_algorithm(const ConvolutionTask& task, const gpu::DeviceInfo& device) {

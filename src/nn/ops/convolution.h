@@ -48,11 +48,15 @@ struct ConvolutionTask {
     std::optional<Chosen> chosen;  // only these channels of the source are not zero; without a bias
     /// The destination is a max pool's output in place of its input, or (in reverse) its input in place of its output.
     std::optional<Pooling> pool;
+    /// In reverse: the source is a pool's output in place of its input.
+    std::optional<PooledSource> pooled_source;
     std::int64_t first_image = 0;  // of the source, counted in the whole signal
     std::string label;
 
     /// Of one image of the source.
     std::int64_t source_elements() const {
+        if (pooled_source)
+            return convolution.groups * convolution.out_channels * pooled_source->height * pooled_source->width;
         return direction == Direction::forward ? convolution.in_elements() : convolution.out_elements();
     }
     std::int64_t destination_elements() const {
@@ -82,6 +86,8 @@ class ConvolutionAlgorithm {
     virtual bool suits(const ConvolutionTask& /*task*/, const gpu::DeviceInfo& /*device*/) const { return true; }
     /// Pools or unpools in its last step.
     virtual bool pools() const { return false; }
+    /// Unpools as it reads.
+    virtual bool reads_pooled() const { return false; }
     /// Reads no other channels than the chosen ones.
     virtual bool runs_chosen() const { return false; }
     /// Applies the task's rectifier (there is one) itself; for others it is applied to the source, in place, before.
@@ -99,8 +105,9 @@ bool can_run(const ConvolutionAlgorithm& algorithm, const ConvolutionTask& task,
 bool takes_layout(const Convolution& convolution, std::int64_t images, const LayoutOffer& offer);
 /// Does the algorithm of that name (none: whichever) read and write tensors in that layout?
 bool takes_layout(const std::string& algorithm, Layout layout);
-/// Does the algorithm of that name (none: some) pool?
+/// Does the algorithm of that name (none: some) pool, or read pooled sources?
 bool pools(const std::string& algorithm);
+bool reads_pooled(const std::string& algorithm);
 /// What suits the kind of device, where nothing was measured.
 const ConvolutionAlgorithm& default_algorithm(const ConvolutionTask& task, const gpu::DeviceInfo& device);
 /// The one that runs the task: Emitter::choice() if it names one that can, else the default.

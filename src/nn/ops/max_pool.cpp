@@ -30,6 +30,13 @@ class MaxPoolOperator : public Operator {
         return window_.stride[0] == 2 && window_.stride[1] == 2 && tiles(0) && tiles(1);
     }
 
+    std::optional<PooledSource> pooled_source() const override {
+        for (const std::size_t axis : {0, 1}) {
+            if (window_.reach(axis) != 3 || window_.kernel.at(axis) != 3 || window_.stride.at(axis) != 2) return {};
+        }
+        return PooledSource{{}, output_plane_.height, output_plane_.width, window_.begin[0], window_.begin[1]};
+    }
+
     void forward(Emitter& emitter, const ForwardArguments& arguments) const override {
         const Shape& shape = arguments.outputs[0].shape;
         const bool keep = arguments.outputs.size() > 1 && arguments.outputs[1];
