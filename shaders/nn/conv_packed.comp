@@ -27,7 +27,7 @@
 // and where few channels are read (a small image's, the chosen one's), that costs less than packing first.
 //
 // variant: 32x4 -DBLOCK=32 -DPLACES=4 [wide]
-// variant: 16x4 -DBLOCK=16 -DPLACES=4 [wide]
+// variant: 16x4 -DBLOCK=16 -DPLACES=4 -DMOST=4 [wide]
 // variant: turned32x2 -DBLOCK=32 -DPLACES=2 -DTURNED [wide]
 // variant: 16x2 -DBLOCK=16 -DPLACES=2 [wide]
 // variant: 12x8 -DBLOCK=12 -DPLACES=8 [wide]
@@ -50,10 +50,14 @@ layout(constant_id = 1) const bool accumulate = false;
 layout(constant_id = 2) const bool rectified = false;  // max(x, 0) of the source
 layout(constant_id = 3) const bool TESTED = false;     // taps outside the source are zero
 layout(constant_id = 4) const bool QUADS = false;
-layout(constant_id = 5) const bool PAIRED = false;  // two blocks of four source channels a step: their number is even
+layout(constant_id = 5) const uint STEP = 1;  // blocks of four source channels a step: 1, 2 or, up to MOST, 4
 layout(constant_id = 6) const bool PHASES = false;
 layout(constant_id = 7) const uint pooling = 0;
 const bool POOLED = pooling == 1, UNPOOLED = pooling == 2;  // only of QUADS
+
+#ifndef MOST
+#define MOST 2
+#endif
 
 const uint LANES = 8;
 const uint SHARES = (BLOCK + LANES - 1) / LANES;  // texels of weights that a lane loads for four channels
@@ -212,24 +216,23 @@ void main() {
     const uint last_share = min((SHARES - 1) * step_share, BLOCK - 1 - min(own, BLOCK - 1));
     uint w = (gl_WorkGroupID.y * p.taps_y * p.taps_x * p.channels + begin) * BLOCK + own;
     // One loop over taps and channels: nested ones cost a CPU's driver more than these few selections.
-    const uint blocks_a_step = PAIRED ? 2 : 1;
-    const uint steps = p.taps_y * p.taps_x * (end - begin) / blocks_a_step;
+    const uint steps = p.taps_y * p.taps_x * (end - begin) / STEP;
     uint c = begin;
     uint l = 0;
     int tap = 0;
     int rows = 0;
     int columns = 0;
     for (uint step_index = 0; step_index < steps; ++step_index) {
-        vec4 share[2][SHARES];
-        vec4 x[2][PLACES];
-        [[unroll]] for (uint h = 0; h < 2; ++h)
-            if (h == 0 || PAIRED)
+        vec4 share[MOST][SHARES];
+        vec4 x[MOST][PLACES];
+        [[unroll]] for (uint h = 0; h < MOST; ++h)
+            if (h < STEP)
                 [[unroll]] for (uint i = 0; i < SHARES; ++i)
                     share[h][i] = texelFetch(weights, int(w + h * BLOCK + (BLOCK % LANES != 0 && i == SHARES - 1 ? last_share : i * step_share)));
         [[unroll]] for (uint q = 0; q < PLACES; ++q) {
             const bool tap_inside = !TESTED || (uint(tap_y[q] + rows) < p.height && uint(tap_x[q] + columns) < p.width);
-            [[unroll]] for (uint h = 0; h < 2; ++h)
-                if (h == 0 || PAIRED) {
+            [[unroll]] for (uint h = 0; h < MOST; ++h)
+                if (h < STEP) {
                     x[h][q] = fetch(tap_inside ? uint(int(from[q]) + tap) : group_at, c + h);
                     if (TESTED) x[h][q] = tap_inside ? x[h][q] : vec4(0.0);
                 }
@@ -238,31 +241,31 @@ void main() {
         // once a step.
 #ifdef TURNED
         [[unroll]] for (uint place = 0; place < SUM_PLACES; ++place) {
-            float value[2][4];
-            [[unroll]] for (uint h = 0; h < 2; ++h)
-                if (h == 0 || PAIRED)
+            float value[MOST][4];
+            [[unroll]] for (uint h = 0; h < MOST; ++h)
+                if (h < STEP)
                     [[unroll]] for (uint j = 0; j < 4; ++j)
                         value[h][j] = subgroupShuffle(x[h][place / LANES][j], place % LANES);
             [[unroll]] for (uint o = 0; o < SUM_OUTPUTS; ++o)
-                [[unroll]] for (uint h = 0; h < 2; ++h)
-                    if (h == 0 || PAIRED)
+                [[unroll]] for (uint h = 0; h < MOST; ++h)
+                    if (h < STEP)
                         [[unroll]] for (uint j = 0; j < 4; ++j) sum[place][o] += share[h][o][j] * value[h][j];
         }
 #else
         [[unroll]] for (uint o = 0; o < BLOCK; ++o) {
-            float weight[2][4];
-            [[unroll]] for (uint h = 0; h < 2; ++h)
-                if (h == 0 || PAIRED)
+            float weight[MOST][4];
+            [[unroll]] for (uint h = 0; h < MOST; ++h)
+                if (h < STEP)
                     [[unroll]] for (uint j = 0; j < 4; ++j)
                         weight[h][j] = subgroupShuffle(share[h][o / LANES][j], o % LANES);
             [[unroll]] for (uint q = 0; q < PLACES; ++q)
-                [[unroll]] for (uint h = 0; h < 2; ++h)
-                    if (h == 0 || PAIRED)
+                [[unroll]] for (uint h = 0; h < MOST; ++h)
+                    if (h < STEP)
                         [[unroll]] for (uint j = 0; j < 4; ++j) sum[q][o] += weight[h][j] * x[h][q][j];
         }
 #endif
-        w += blocks_a_step * BLOCK;
-        c += blocks_a_step;
+        w += STEP * BLOCK;
+        c += STEP;
         const bool next_tap = c == end;
         c = next_tap ? begin : c;
         w += next_tap ? (p.channels - (end - begin)) * BLOCK : 0;

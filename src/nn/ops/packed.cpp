@@ -104,6 +104,11 @@ void emit_packed_product(Emitter& emitter, const PackedProduct& product, const g
         lane_places = 2;
         variant += 2;
     }
+    // Blocks of source channels a step: their number divides by it.  Four gain a tenth with several taps; with one they
+    // lose as much, and so do those of 32 outputs, whose code is longer than the instruction cache.
+    const bool four = block == 16 && lane_places == 4 && !product.plain && product.taps_y * product.taps_x > 1;
+    const std::int64_t several = from.blocks() % 4 == 0 && four ? 4 : 2;
+    const std::int64_t step = product.chosen || from.blocks() % 2 != 0 ? 1 : several;
     static constexpr std::array<std::array<const char*, 7>, 2> shaders = {
         {{"nn/conv_packed.4x8", "nn/conv_packed.8x4", "nn/conv_packed.12x8", "nn/conv_packed.16x4",
           "nn/conv_packed.32x4", "nn/conv_packed.16x2", "nn/conv_packed.turned32x2"},
@@ -115,7 +120,7 @@ void emit_packed_product(Emitter& emitter, const PackedProduct& product, const g
                           product.rectified ? 1U : 0U,
                           product.tested ? 1U : 0U,
                           product.quads ? 1U : 0U,
-                          !product.chosen && from.blocks() % 2 == 0 ? 1U : 0U,
+                          u(step),
                           phases ? 1U : 0U,
                           product.pool ? (product.unpooled ? 2U : 1U) : 0U};
     dispatch.bindings = {
