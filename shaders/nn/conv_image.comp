@@ -49,6 +49,7 @@ layout(push_constant) uniform Push {
     int pool_y, pool_x;                // … whose padding, …
     uint switch_images;                // … and the images that have switches
     uint first_image;
+    uint image;                        // of the source, texels from one to the next
 } p;
 
 void main() {
@@ -62,7 +63,7 @@ void main() {
     const int x = p.first_x + int(block - block_row * p.blocks_a_row) * COLUMNS;
 
     const uint plane = UNPOOLED ? p.windows_y * p.windows_x : p.source_height * p.source_width;
-    const uint first_texel = image * p.channel_blocks * plane;
+    const uint first_texel = image * p.image;
     const uint first_switch = remainder(p.first_image + image, p.switch_images) * p.channel_blocks * plane;
     const int window_y = UNPOOLED ? (y - REACH + p.pool_y - 1) / 2 : 0;
     const int window_x = UNPOOLED ? (x - REACH + p.pool_x - 1) / 2 : 0;

@@ -43,6 +43,7 @@ layout(push_constant) uniform Push {
     uint channels, blocks, groups;       // channels and blocks of them of one group
     uint height, width;
     int first_y, first_x;                // the source place of the first tile's corner
+    uint image;                          // texels from one image of a packed source to the next
 } p;
 
 void main() {
@@ -68,7 +69,7 @@ void main() {
             Value value;
 #ifndef DENSE
             if (packed_source)
-                value = texelFetch(source, int((image_group * p.blocks + block) * plane + at));
+                value = texelFetch(source, int(image * p.image + gl_WorkGroupID.y * plane + at));
             else
 #endif
                 [[unroll]] for (uint j = 0; j < BLOCK; ++j) {

@@ -40,6 +40,9 @@ struct Signal {
     Shape shape;
     std::int64_t copies = 1;
     Layout layout = Layout::dense;
+    /// Elements from one copy to the next where others lie between: a part of a concatenation, for an operator that
+    /// reads_apart(); else 0.
+    std::int64_t stride = 0;
 
     std::int64_t copy_bytes() const { return elements(shape) * element_bytes(layout); }
 };
@@ -218,6 +221,8 @@ class Operator {
     virtual bool fuses_pool(Layout /*layout*/) const { return false; }
     /// A max pool as a Pooling is.
     virtual bool is_tiling_pool() const { return false; }
+    /// reverse() reads packed signals whose copies do not follow each other; under Rule::deconv.
+    virtual bool reads_apart() const { return false; }
     /// reverse() can unpool as it reads, where that signal is packed and the result dense and its own.
     virtual bool reads_pooled(const gpu::DeviceInfo& /*device*/) const { return false; }
     /// A max pool as a PooledSource is; without switches.

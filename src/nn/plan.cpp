@@ -30,6 +30,7 @@ struct Storage {
 struct Place {
     int storage = -1;
     std::uint64_t offset = 0;
+    std::int64_t stride = 0;  // of a signal's copies, see Signal
 
     bool operator==(const Place&) const = default;
 };
@@ -185,9 +186,8 @@ class Plan::Builder {
                     if (options_.rule != Rule::deconv) use_forward(x, back_time(tensor(t).producer));
                 }
                 if (to.storage < 0) {
-                    const auto shared = shared_signal(n, k);
-                    to = shared && route_.is_only_way(t) ? Place{from.storage, from.offset + *shared}
-                                                         : Place{new_storage(signal_bytes(t)), 0};
+                    const auto shared = shared_signal(n, k, from);
+                    to = shared && route_.is_only_way(t) ? *shared : Place{new_storage(signal_bytes(t)), 0};
                 }
                 storage(to).use(back_time(i));
             }
@@ -199,10 +199,17 @@ class Plan::Builder {
         }
     }
 
-    /// As shared_offset(), for the way back: several copies of a part do not lie in one piece of the whole.
-    std::optional<std::uint64_t> shared_signal(const Network::NodeInfo& n, std::size_t k) const {
-        if (!n.op->is_view() && options_.copies > 1) return std::nullopt;
-        return shared_offset(n, k);
+    /// As shared_offset(), for the way back, with the signal of the output there: several copies of a part do not
+    /// follow each other in the whole.
+    std::optional<Place> shared_signal(const Network::NodeInfo& n, std::size_t k, const Place& whole) const {
+        const std::optional<std::uint64_t> offset = shared_offset(n, k);
+        if (!offset) return std::nullopt;
+        Place part{whole.storage, whole.offset + *offset, whole.stride};
+        if (!n.op->is_view() && options_.copies > 1) {
+            if (whole.stride > 0 || !route_.reads_apart(n.inputs[k])) return std::nullopt;
+            part.stride = elements(tensor(n.outputs[0]).shape);
+        }
+        return part;
     }
 
     void place() {
@@ -232,7 +239,12 @@ class Plan::Builder {
     Signal signal(int t) const {
         const Place& place = signal_[static_cast<std::size_t>(t)];
         const gpu::Slice& whole = storages_[static_cast<std::size_t>(place.storage)].slice;
-        return {whole.part(place.offset, signal_bytes(t)), tensor(t).shape, options_.copies, layout(t)};
+        const std::uint64_t between =
+            static_cast<std::uint64_t>((options_.copies - 1) * place.stride * element_bytes(layout(t)));
+        const std::uint64_t bytes = place.stride > 0
+                                        ? between + signal_bytes(t) / static_cast<std::uint64_t>(options_.copies)
+                                        : signal_bytes(t);
+        return {whole.part(place.offset, bytes), tensor(t).shape, options_.copies, layout(t), place.stride};
     }
 
     std::vector<Tensor> forward_tensors(const std::vector<int>& tensors) const {
@@ -335,9 +347,7 @@ class Plan::Builder {
                         options_.rule, options_.rule == Rule::deconv ? gpu::Slice{} : x.slice, elements(x.shape)};
                 }
                 const Place& from = signal_[static_cast<std::size_t>(source)];
-                const auto shared = shared_signal(n, k);
-                const bool in_place = shared && signal_[t] == Place{from.storage, from.offset + *shared};
-                if (!in_place) n.op->reverse(emitter, arguments);
+                if (signal_[t] != shared_signal(n, k, from)) n.op->reverse(emitter, arguments);
             }
         }
         plan_.reconstruction_ = signal(net_.inputs()[0]);

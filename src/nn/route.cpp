@@ -218,6 +218,13 @@ bool Route::is_between(int i) const {
     return before >= 0 && pool_[index(before)] >= 0 && activation(before) == i;
 }
 
+bool Route::reads_apart(int t) const {
+    const int producer = tensor(t).producer;
+    if (producer < 0 || layout(t) != Layout::packed || options_.rule != Rule::deconv) return false;
+    const int reader = is_rectifier(producer) ? tensor(node(producer).inputs[0]).producer : producer;
+    return node(reader).op->reads_apart() && pool_behind(reader) < 0;
+}
+
 int Route::signal_source(int i) const {
     const int pool = pool_behind_[index(i)];
     return node(pool >= 0 ? pool : i).outputs[0];

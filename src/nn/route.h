@@ -51,6 +51,8 @@ class Route {
     int pool_behind(int node) const { return pool_behind_[index(node)]; }
     /// The node whose reverse this one's is part of, for the sake of a pool.
     int crossed_by(int node) const { return crossed_by_[index(node)]; }
+    /// The signal at that part of a concatenation may be read where several copies of the whole lie.
+    bool reads_apart(int tensor) const;
     bool runs_back(int node) const { return on_way(node) && crossed_by(node) < 0; }
     /// The tensors whose signals the node's reverse reads and, for its input k, makes: those beyond such pools.
     int signal_source(int node) const;

@@ -152,6 +152,7 @@ std::map<std::string, double> Tuner::measure(const ConvolutionTask& task) {
 
     ConvolutionTask trial_task = task;
     trial_task.source = source.slice();
+    trial_task.source_stride = 0;
     trial_task.destination = destination.slice();
     trial_task.accumulate = false;
     trial_task.rectifier.reset();

@@ -103,6 +103,50 @@ TEST(EnginePacked, IntoImages) {
     EXPECT_EQ(plain > trials, runs_packed());
 }
 
+// Several channels' signals behind a concatenation: its convolutions read their parts where all of it lies.
+TEST(EnginePacked, PartsOfConcatenations) {
+    Random random(331);
+    int apart = 0;
+    constexpr int trials = 24;
+    for (int trial = 0; trial < trials; ++trial) {
+        const Shape shape{1, 3, random.integer(9, 20), random.integer(9, 20)};
+        ModelMaker maker;
+        maker.constant("u", random.normal({16, 3, 3, 3}));
+        maker.node("Conv", {"x", "u"}, "a", {{"pads", Ints{1, 1, 1, 1}}});
+        maker.node("Relu", {"a"}, "b");
+        std::vector<std::string> parts;
+        std::int64_t channels = 0;
+        std::string text;
+        for (int part = 0; part < 3; ++part) {
+            const std::string n = std::to_string(part);
+            const std::int64_t out = 16 * random.integer(1, 3);
+            const std::int64_t kernel = random.pick<std::int64_t>({1, 3, 3, 5});
+            maker.constant("w" + n, random.normal({out, 16, kernel, kernel}));
+            std::string last = maker.node("Conv", {"b", "w" + n}, "c" + n, {{"pads", Ints(4, kernel / 2)}});
+            if (random.integer(0, 3) > 0) last = maker.node("Relu", {last}, "r" + n);
+            parts.push_back(last);
+            channels += out;
+            text += " " + std::to_string(out) + " of " + std::to_string(kernel);
+        }
+        maker.node("Concat", parts, "d", {{"axis", std::int64_t{1}}});
+        maker.constant("v", random.normal({12, channels, 1, 1}));
+        maker.node("Conv", {"d", "v"}, "z");
+        maker.node("Relu", {"z"}, "y");
+        const std::string algorithm = random.pick<std::string>({"", "packed", "winograd2", "winograd4"});
+        SCOPED_TRACE("trial " + std::to_string(trial) + ", " + algorithm + ": " + reference::to_string(shape) + text);
+        Comparison comparison(maker.proto(), {{"x", random.normal(shape)}}, {"y"});
+        comparison.runner().model().choices().force(algorithm);
+        for (const nn::Rule rule : all_rules) {
+            comparison.expect_projection("y", rule, all_and_others(random, comparison.values().at("y").shape, 5), 3e-5);
+            for (const nn::ConvolutionTask& task : comparison.runner().current().convolutions()) {
+                if (task.source_stride > 0) ++apart;
+            }
+        }
+    }
+    std::printf("[          ] %d of %d parts were read where they lie\n", apart, trials * 9);
+    EXPECT_EQ(apart > trials, runs_packed());
+}
+
 TEST(EnginePacked, TransposedConvolutionsWithBias) {
     Random random(303);
     for (const FirstLayer& f : std::vector<FirstLayer>{

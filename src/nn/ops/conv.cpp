@@ -44,6 +44,7 @@ class ConvOperator : public Operator {
         task.chosen = arguments.chosen;
         task.pool = arguments.unpool;
         task.pooled_source = arguments.pooled;
+        task.source_stride = arguments.output.stride;
         task.precision = emitter.precision();
         task.label = name_ + " reverse";
         emit_convolution(emitter, task);
@@ -55,6 +56,7 @@ class ConvOperator : public Operator {
                convolution_.stride_x == 1;
     }
 
+    bool reads_apart() const override { return true; }
     bool reads_pooled(const gpu::DeviceInfo& device) const override {
         return forward_ == Direction::forward && ImageConvolution::runs(convolution_, device);
     }

@@ -66,7 +66,7 @@ void ImageConvolution::emit(Emitter& emitter, const ConvolutionTask& task) const
         std::int32_t first_y, first_x, pad_y, pad_x;
         std::uint32_t source_height, source_width, channel_blocks, channels, height, width, windows_y, windows_x;
         std::int32_t pool_y, pool_x;
-        std::uint32_t switch_images, first_image;
+        std::uint32_t switch_images, first_image, image;
     };
     const Convolution& c = task.convolution;
     const Variant& variant = *variant_of(c);
@@ -107,11 +107,26 @@ void ImageConvolution::emit(Emitter& emitter, const ConvolutionTask& task) const
                          gpu::in_texels(emitter.weights(*task.weights, layout), gpu::Texels::rgba32f),
                          gpu::in_texels(pooled ? pooled->switches : emitter.unused(), gpu::Texels::rgba32ui),
                          gpu::out(task.destination)};
-    dispatch.set_push(Push{u(total), u(blocks), u(columns.count), i(rows.first), i(columns.first), i(c.pad_y),
-                           i(c.pad_x), u(c.out_height), u(c.out_width), u(c.out_channels / 4), u(c.in_channels),
-                           u(c.in_height), u(c.in_width), u(pooled ? pooled->height : 0), u(pooled ? pooled->width : 0),
-                           i(pooled ? pooled->pad_y : 0), i(pooled ? pooled->pad_x : 0), u(pooled ? pooled->images : 1),
-                           u(task.first_image)});
+    dispatch.set_push(Push{u(total),
+                           u(blocks),
+                           u(columns.count),
+                           i(rows.first),
+                           i(columns.first),
+                           i(c.pad_y),
+                           i(c.pad_x),
+                           u(c.out_height),
+                           u(c.out_width),
+                           u(c.out_channels / 4),
+                           u(c.in_channels),
+                           u(c.in_height),
+                           u(c.in_width),
+                           u(pooled ? pooled->height : 0),
+                           u(pooled ? pooled->width : 0),
+                           i(pooled ? pooled->pad_y : 0),
+                           i(pooled ? pooled->pad_x : 0),
+                           u(pooled ? pooled->images : 1),
+                           u(task.first_image),
+                           u(task.source_step() / 4)});
     dispatch.groups = {gpu::divide_up(static_cast<std::uint64_t>(total), lanes), 1, 1};
     dispatch.flops = c.flops() * static_cast<double>(task.images);
     for (const gpu::Binding& binding : dispatch.bindings) dispatch.bytes += static_cast<double>(binding.slice.bytes);

@@ -146,6 +146,7 @@ void PackedConvolution::emit(Emitter& emitter, const ConvolutionTask& task) cons
             product.tested = tested;
             product.quads = task.destination_layout == Layout::packed;
             product.plain = plain;
+            product.source_stride = task.source_stride;
             product.rectified = as_it_is && task.rectifier.has_value();
             product.grid_height = y.places;
             product.grid_width = x.places;

@@ -151,6 +151,7 @@ void WinogradConvolution::emit_tiles(Emitter& emitter, const ConvolutionTask& ta
     struct InputPush {
         std::uint32_t tiles, first_tile, image_tiles, row_tiles, channels, blocks, groups, height, width;
         std::int32_t first_y, first_x;
+        std::uint32_t image;
     };
     // A tile is much work: small workgroups leave none of the cores idle.  A CPU's driver computes all of a workgroup,
     // also what there is no tile for.
@@ -165,7 +166,7 @@ void WinogradConvolution::emit_tiles(Emitter& emitter, const ConvolutionTask& ta
                       gpu::out(points)};
     input.set_push(InputPush{u(tiles), u(first_tile), u(s.tiles()), u(s.columns), u(s.source_channels), u(blocks),
                              u(c.groups), u(s.source_height), u(s.source_width), static_cast<std::int32_t>(s.first_y),
-                             static_cast<std::int32_t>(s.first_x)});
+                             static_cast<std::int32_t>(s.first_x), u(task.source_step() / 4)});
     input.groups = {gpu::divide_up(static_cast<std::uint64_t>(tiles), workgroup), u(c.groups * blocks), 1};
     input.bytes = static_cast<double>(task.source.bytes + points.bytes);
     input.label = task.label + " input transform";

@@ -69,7 +69,7 @@ std::span<const ConvolutionAlgorithm* const> convolution_algorithms() {
     static const TiledConvolution matrix16x128(TileKind::matrix16x128);
     static const ConvolutionAlgorithm* const all[] = {&matrix16x128, &matrix128x128, &matrix64, &matrix,    &half,
                                                       &image,        &pointwise,     &fft,      &winograd4, &winograd2,
-                                                             &packed,        &tiled128, &tiled,     &direct};
+                                                      &packed,       &tiled128,      &tiled,    &direct};
     return all;
 }
 
@@ -131,14 +131,15 @@ void emit_convolution(Emitter& emitter, const ConvolutionTask& task) {
     const std::int64_t enough = scratch > 1 ? std::int64_t{256} << 20 : std::numeric_limits<std::int64_t>::max();
     for_slices(
         task.images,
-        {source * element_bytes(task.source_layout), destination * element_bytes(task.destination_layout),
+        {task.source_step() * element_bytes(task.source_layout), destination * element_bytes(task.destination_layout),
          static_cast<std::int64_t>(gpu::align_up(scratch, limits.storage_alignment))},
         limits,
         [&](std::int64_t first, std::int64_t count) {
             ConvolutionTask run = task;
             run.images = count;
             run.first_image = task.first_image + first;
-            run.source = elements_of(task.source, task.source_layout, first * source, count * source);
+            run.source = elements_of(task.source, task.source_layout, first * task.source_step(),
+                                     (count - 1) * task.source_step() + source);
             run.destination =
                 elements_of(task.destination, task.destination_layout, first * destination, count * destination);
             if (run.pool && run.pool->switches && task.direction == Direction::forward) {

@@ -50,6 +50,8 @@ struct ConvolutionTask {
     std::optional<Pooling> pool;
     /// In reverse: the source is a pool's output in place of its input.
     std::optional<PooledSource> pooled_source;
+    /// Elements from one image's source to the next where others lie between: only of packed ones; else 0.
+    std::int64_t source_stride = 0;
     std::int64_t first_image = 0;  // of the source, counted in the whole signal
     std::string label;
 
@@ -59,6 +61,7 @@ struct ConvolutionTask {
             return convolution.groups * convolution.out_channels * pooled_source->height * pooled_source->width;
         return direction == Direction::forward ? convolution.in_elements() : convolution.out_elements();
     }
+    std::int64_t source_step() const { return source_stride > 0 ? source_stride : source_elements(); }
     std::int64_t destination_elements() const {
         if (direction == Direction::forward) return convolution.out_elements() / (pool ? 4 : 1);
         return convolution.in_elements() * (pool ? 4 : 1);

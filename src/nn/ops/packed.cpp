@@ -141,7 +141,9 @@ void emit_packed_product(Emitter& emitter, const PackedProduct& product, const g
         u(blocks),
         u(from.blocks()),
         u(from.plane()),
-        u((product.plain ? from.groups * from.channels : from.groups * from.blocks()) * from.plane()),
+        u(product.source_stride > 0
+              ? product.source_stride / 4
+              : (product.plain ? from.groups * from.channels : from.groups * from.blocks()) * from.plane()),
         u(product.taps_y),
         u(product.taps_x),
         u(product.stride_y * row),

@@ -42,7 +42,8 @@ struct PackedProduct {
     /// Destination channels count phases too, [channel][phase y][phase x], each a place further on in the (dense)
     /// destination.
     std::int64_t phases_y = 1, phases_x = 1;
-    double useful = 1;  // of the products' weights
+    double useful = 1;               // of the products' weights
+    std::int64_t source_stride = 0;  // elements from one image to the next where others lie between, else 0
     /// The destination, packed, is what a pool makes of the grid, whose places then go by windows; or, unpooled, what
     /// it was made from.  Sizes and steps are those of the pool's output either way.
     std::optional<Pooling> pool;
