@@ -239,12 +239,11 @@ class Plan::Builder {
     Signal signal(int t) const {
         const Place& place = signal_[static_cast<std::size_t>(t)];
         const gpu::Slice& whole = storages_[static_cast<std::size_t>(place.storage)].slice;
-        const std::uint64_t between =
-            static_cast<std::uint64_t>((options_.copies - 1) * place.stride * element_bytes(layout(t)));
-        const std::uint64_t bytes = place.stride > 0
-                                        ? between + signal_bytes(t) / static_cast<std::uint64_t>(options_.copies)
-                                        : signal_bytes(t);
-        return {whole.part(place.offset, bytes), tensor(t).shape, options_.copies, layout(t), place.stride};
+        Signal signal{{}, tensor(t).shape, options_.copies, layout(t), place.stride};
+        const std::int64_t one = signal.copy_bytes();
+        const std::int64_t step = place.stride > 0 ? place.stride * element_bytes(layout(t)) : one;
+        signal.slice = whole.part(place.offset, static_cast<std::uint64_t>((options_.copies - 1) * step + one));
+        return signal;
     }
 
     std::vector<Tensor> forward_tensors(const std::vector<int>& tensors) const {

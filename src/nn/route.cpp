@@ -117,11 +117,13 @@ void Route::find_pools() {
     for (std::vector<int>* all : {&pool_, &pooled_by_, &pool_before_, &pool_behind_, &crossed_by_}) {
         all->assign(net_.nodes().size(), -1);
     }
-    for (int i = 0; i < nodes(); ++i) {
-        if (const int pool = find_pool_behind(i); pool >= 0) {
-            pool_behind_[index(i)] = pool;
-            crossed_by_[index(pool)] = i;
-            if (const int r = rectifier(i); r >= 0) crossed_by_[index(r)] = i;
+    if (reads_pooled(model_.choices().forced())) {
+        for (int i = 0; i < nodes(); ++i) {
+            if (const int pool = find_pool_behind(i); pool >= 0) {
+                pool_behind_[index(i)] = pool;
+                crossed_by_[index(pool)] = i;
+                if (const int r = rectifier(i); r >= 0) crossed_by_[index(r)] = i;
+            }
         }
     }
     if (!pools(model_.choices().forced())) return;
@@ -166,20 +168,15 @@ int Route::find_pool_before(int i) const {
 int Route::find_pool_behind(int i) const {
     const Network::NodeInfo& n = node(i);
     if (!on_way(i) || n.inputs.empty() || n.inputs[0] < 0 || n.outputs.empty() ||
-        !n.op->reads_pooled(model_.device().info()) || !reads_pooled(model_.choices().forced()) ||
-        !is_only_way(n.inputs[0])) {
+        !n.op->reads_pooled(model_.device().info()) || !is_only_way(n.inputs[0])) {
         return -1;
     }
     const int relu = rectifier(i);
     if (relu >= 0 && options_.rule != Rule::deconv) return -1;  // others read where it was on
-    const int between = node(relu >= 0 ? relu : i).outputs[0];
-    if (!is_only_way(between)) return -1;
-    for (const int pool : tensor(between).consumers) {
-        if (!on_way(pool)) continue;
-        const bool packed = layout(node(pool).outputs[0]) == Layout::packed;
-        return packed && layout(n.inputs[0]) == Layout::dense && node(pool).op->pooled_source() ? pool : -1;
-    }
-    return -1;
+    const int pool = only_way(node(relu >= 0 ? relu : i).outputs[0]);
+    if (pool < 0 || !node(pool).op->pooled_source()) return -1;
+    const bool fits = layout(node(pool).outputs[0]) == Layout::packed && layout(n.inputs[0]) == Layout::dense;
+    return fits ? pool : -1;
 }
 
 int Route::activation(int i) const {
@@ -196,13 +193,10 @@ int Route::only_reader(int t) const {
 
 int Route::rectifier(int i) const {
     const Network::NodeInfo& n = node(i);
-    if (!n.op->fuses_rectifier() || n.outputs.empty() || n.outputs[0] == options_.target) return -1;
+    if (!n.op->fuses_rectifier() || n.outputs.empty()) return -1;
     if (options_.keep_signals) return -1;  // each step's own signal is looked at
-    if (!is_only_way(n.outputs[0])) return -1;
-    for (const int c : tensor(n.outputs[0]).consumers) {
-        if (on_way(c)) return node(c).node->op == "Relu" ? c : -1;
-    }
-    return -1;
+    const int behind = only_way(n.outputs[0]);
+    return behind >= 0 && node(behind).node->op == "Relu" ? behind : -1;
 }
 
 bool Route::is_rectifier(int i) const {
@@ -239,6 +233,13 @@ bool Route::is_only_way(int t) const {
     int ways = t == options_.target ? 1 : 0;
     for (const int c : tensor(t).consumers) ways += on_way(c) ? 1 : 0;
     return ways == 1;
+}
+
+int Route::only_way(int t) const {
+    if (!is_only_way(t)) return -1;
+    const std::vector<int>& consumers = tensor(t).consumers;
+    const auto found = std::find_if(consumers.begin(), consumers.end(), [&](int c) { return on_way(c); });
+    return found != consumers.end() ? *found : -1;
 }
 
 }  // namespace deconv::nn

@@ -65,6 +65,8 @@ class Route {
     int nodes() const { return static_cast<int>(net_.nodes().size()); }
     /// The node that alone reads the tensor; −1 where others do, or people look at it.
     int only_reader(int tensor) const;
+    /// The node through which alone a signal comes back to the tensor; −1 where several do, or it starts there.
+    int only_way(int tensor) const;
     void find_way_back();
     void find_needed_nodes();
     void choose_layouts();

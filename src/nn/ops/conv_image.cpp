@@ -9,7 +9,6 @@ namespace deconv::nn {
 namespace {
 
 constexpr std::int64_t channels = 3;
-constexpr std::int64_t lanes = 8;
 
 /// A variant of the shader: source places of a lane's block.
 struct Variant {
@@ -102,7 +101,7 @@ void ImageConvolution::emit(Emitter& emitter, const ConvolutionTask& task) const
     };
     gpu::Dispatch dispatch;
     dispatch.shader = variant.shader;
-    dispatch.constants = {u(lanes), task.rectifier ? 1U : 0U, pooled ? 1U : 0U};
+    dispatch.constants = {u(packed_lanes), task.rectifier ? 1U : 0U, pooled ? 1U : 0U};
     dispatch.bindings = {gpu::in_texels(task.source, gpu::Texels::rgba32f),
                          gpu::in_texels(emitter.weights(*task.weights, layout), gpu::Texels::rgba32f),
                          gpu::in_texels(pooled ? pooled->switches : emitter.unused(), gpu::Texels::rgba32ui),
@@ -127,7 +126,7 @@ void ImageConvolution::emit(Emitter& emitter, const ConvolutionTask& task) const
                            u(pooled ? pooled->images : 1),
                            u(task.first_image),
                            u(task.source_step() / 4)});
-    dispatch.groups = {gpu::divide_up(static_cast<std::uint64_t>(total), lanes), 1, 1};
+    dispatch.groups = {gpu::divide_up(static_cast<std::uint64_t>(total), packed_lanes), 1, 1};
     dispatch.flops = c.flops() * static_cast<double>(task.images);
     for (const gpu::Binding& binding : dispatch.bindings) dispatch.bytes += static_cast<double>(binding.slice.bytes);
     dispatch.label = task.label;

@@ -6,14 +6,9 @@
 #include "nn/ops/emit.h"
 
 namespace deconv::nn {
-namespace {
-
-constexpr std::int64_t lanes = 8;
-
-}  // namespace
 
 bool runs_packed(const gpu::DeviceInfo& device) {
-    return device.type == gpu::DeviceType::cpu && device.subgroup_size == lanes && device.subgroup_shuffle;
+    return device.type == gpu::DeviceType::cpu && device.subgroup_size == packed_lanes && device.subgroup_shuffle;
 }
 
 void emit_pack(Emitter& emitter, const gpu::Slice& source, std::int64_t height, std::int64_t width,
@@ -50,7 +45,7 @@ bool PackedProduct::few_places() const {
     // Where the last workgroup would be half empty.
     const std::int64_t places = total();
     const auto padded = [&](std::int64_t step) { return (places + step - 1) / step * step; };
-    return padded(2 * lanes) * 11 < padded(4 * lanes) * 10;
+    return padded(2 * packed_lanes) * 11 < padded(4 * packed_lanes) * 10;
 }
 
 std::int64_t PackedProduct::block() const {
@@ -115,7 +110,7 @@ void emit_packed_product(Emitter& emitter, const PackedProduct& product, const g
          {"nn/conv_packed.plain4x8", "nn/conv_packed.plain8x4", "nn/conv_packed.plain12x8", "nn/conv_packed.plain16x4",
           "nn/conv_packed.plain32x4", "nn/conv_packed.plain16x2", "nn/conv_packed.plain.turned32x2"}}};
     dispatch.shader = shaders.at(product.plain ? 1 : 0).at(variant);
-    dispatch.constants = {u(lanes),
+    dispatch.constants = {u(packed_lanes),
                           product.accumulate ? 1U : 0U,
                           product.rectified ? 1U : 0U,
                           product.tested ? 1U : 0U,
@@ -170,7 +165,7 @@ void emit_packed_product(Emitter& emitter, const PackedProduct& product, const g
         u(product.phases_y | product.phases_x << 16),
         u(product.unpooled ? product.pool->images : product.destination_height | product.destination_width << 16)});
     dispatch.groups = {
-        gpu::divide_up(static_cast<std::uint64_t>(total), static_cast<std::uint64_t>(lanes * lane_places)),
+        gpu::divide_up(static_cast<std::uint64_t>(total), static_cast<std::uint64_t>(packed_lanes * lane_places)),
         u(from.groups * blocks), u(runs)};
     dispatch.flops = 2.0 * static_cast<double>(from.groups * product.destination_channels * from.channels) *
                      static_cast<double>(product.taps_y * product.taps_x * places * from.images) * product.useful;

@@ -7,6 +7,9 @@
 
 namespace deconv::nn {
 
+/// Invocations of the packed kernels' workgroups, which are one subgroup.
+constexpr std::int64_t packed_lanes = 8;
+
 /// Can the device run the packed kernels: one subgroup of eight a workgroup, with shuffles?
 bool runs_packed(const gpu::DeviceInfo& device);
 
