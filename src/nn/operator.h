@@ -119,6 +119,20 @@ struct PooledSource {
     std::int64_t images = 1;  // that have switches: copies of a signal share them
 };
 
+/// A 1×1 convolution whose reverse makes the signal that the node before it reads, or adds to it: that node's reverse
+/// does both, and the sum is not written.
+struct PointwiseSource {
+    const HostTensor* weights = nullptr;  // (channels, channels of the sum, 1, 1)
+    std::int64_t channels = 1;
+    gpu::Slice source;        // R at its output, packed
+    std::int64_t stride = 0;  // as a Signal's
+    bool rectified = false;   // max(x, 0) of it
+    bool added = false;       // the signal has something already
+
+    /// Elements from one copy of the source to the next.
+    std::int64_t step(std::int64_t places) const { return stride > 0 ? stride : channels * places; }
+};
+
 struct ForwardArguments {
     std::vector<Tensor> inputs;                // empty slices for constants and for inputs left out
     std::vector<Tensor> outputs;               // empty slices for outputs nobody needs (switches)
@@ -154,6 +168,7 @@ struct ReverseArguments {
     std::optional<Pooling> unpool;       // only where fuses_pool(): `result` is then R at the input of the pool before
     std::optional<PooledSource>
         pooled;  // only where reads_pooled(): `output` is then R at the output of the pool behind
+    std::optional<PointwiseSource> pointwise;  // only where reads_pointwise(): what makes, or adds to, `output` first
 };
 
 /// Forward tensors that a reverse reads; bit i stands for input or output i.
@@ -227,6 +242,11 @@ class Operator {
     virtual bool reads_pooled(const gpu::DeviceInfo& /*device*/) const { return false; }
     /// A max pool as a PooledSource is; without switches.
     virtual std::optional<PooledSource> pooled_source() const { return std::nullopt; }
+
+    /// reverse() can run a PointwiseSource before, where all is packed; under Rule::deconv, or without rectifiers.
+    virtual bool reads_pointwise(const gpu::DeviceInfo& /*device*/) const { return false; }
+    /// A convolution as a PointwiseSource is; without its source.
+    virtual std::optional<PointwiseSource> pointwise_source() const { return std::nullopt; }
 
     /// Writes the gradients of its parameters, the constants among its inputs; runs before reverse(), which may read
     /// what this leaves.  Does nothing where there are none.

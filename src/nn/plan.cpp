@@ -163,6 +163,14 @@ class Plan::Builder {
         for (const int t : net_.inputs()) use_forward(t, forever);
     }
 
+    /// By whom the node's reverse is run, where it has a signal of its own: itself, or the one before a 1×1
+    /// convolution.
+    int runner(int i) const {
+        const int crosser = route_.crossed_by(i);
+        if (crosser >= 0) return route_.pointwise_behind(crosser) == i ? crosser : -1;
+        return route_.on_way(i) ? i : -1;
+    }
+
     void map_backward() {
         signal_.assign(net_.tensors().size(), {});
         if (options_.target < 0) return;
@@ -171,10 +179,11 @@ class Plan::Builder {
         signal_[target] = {new_storage(signal_bytes(options_.target)), 0};
         storage(signal_[target]).use(nodes);
         for (int i = nodes - 1; i >= 0; --i) {
-            if (!route_.runs_back(i)) continue;
+            const int runs_with = runner(i);
+            if (runs_with < 0) continue;
             const Network::NodeInfo& n = node(i);
             const Place from = signal_[static_cast<std::size_t>(route_.signal_source(i))];
-            storage(from).use(back_time(i));
+            storage(from).use(back_time(runs_with));
             for (std::size_t k = 0; k < n.inputs.size(); ++k) {
                 if (!route_.signal_goes(i, k)) continue;
                 const int t = route_.signal_target(i, k);
@@ -302,9 +311,6 @@ class Plan::Builder {
                    plan_.selections_.slice(), signal(options_.target));
         std::vector<bool> begun(net_.tensors().size(), false);
         begun[static_cast<std::size_t>(options_.target)] = true;
-        // Where the signal still has the chosen channels only, and what they are called there.
-        std::vector<std::optional<Chosen>> chosen(net_.tensors().size());
-        chosen[static_cast<std::size_t>(options_.target)] = Chosen{plan_.selections_.slice(), 0};
         for (int i = static_cast<int>(net_.nodes().size()) - 1; i >= 0; --i) {
             if (!route_.runs_back(i)) continue;
             const Network::NodeInfo& n = node(i);
@@ -327,17 +333,22 @@ class Plan::Builder {
                     arguments.pooled->switches = switches.slice;
                     arguments.pooled->images = switches.shape[0];
                 }
+                if (const int behind = route_.pointwise_behind(i); behind >= 0) {
+                    const Signal from = signal(route_.signal_source(behind));
+                    arguments.pointwise = node(behind).op->pointwise_source();
+                    arguments.pointwise->source = from.slice;
+                    arguments.pointwise->stride = from.stride;
+                    arguments.pointwise->rectified = route_.rectifier(behind) >= 0;
+                    arguments.pointwise->added = begun[static_cast<std::size_t>(node(behind).inputs[0])];
+                }
                 arguments.accumulate = begun[t];
                 arguments.inputs = forward_tensors(n.inputs);
                 arguments.outputs = forward_tensors(n.outputs);
                 arguments.rule = options_.rule;
                 arguments.lrn = options_.lrn;
                 begun[t] = true;
-                arguments.chosen = chosen[static_cast<std::size_t>(source)];
-                const std::optional<std::int64_t> same = n.op->same_channels(k);
-                chosen[t].reset();
-                if (arguments.chosen && same && !arguments.accumulate && route_.is_only_way(to)) {
-                    chosen[t] = Chosen{arguments.chosen->selections, arguments.chosen->first + *same};
+                if (const std::optional<std::int64_t> first = route_.chosen(source)) {
+                    arguments.chosen = Chosen{plan_.selections_.slice(), *first};
                 }
                 if (route_.is_rectifier(i)) continue;
                 if (const int r = route_.rectifier(i); r >= 0) {

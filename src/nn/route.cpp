@@ -11,6 +11,8 @@ Route::Route(Model& model, const PlanOptions& options) : model_(model), net_(mod
     find_needed_nodes();
     choose_layouts();
     find_pools();
+    find_chosen();
+    find_pointwise_pairs();
 }
 
 void Route::find_way_back() {
@@ -114,7 +116,8 @@ void Route::choose_layouts() {
 }
 
 void Route::find_pools() {
-    for (std::vector<int>* all : {&pool_, &pooled_by_, &pool_before_, &pool_behind_, &crossed_by_}) {
+    for (std::vector<int>* all :
+         {&pool_, &pooled_by_, &pool_before_, &pool_behind_, &pointwise_behind_, &crossed_by_}) {
         all->assign(net_.nodes().size(), -1);
     }
     if (reads_pooled(model_.choices().forced())) {
@@ -177,6 +180,58 @@ int Route::find_pool_behind(int i) const {
     if (pool < 0 || !node(pool).op->pooled_source()) return -1;
     const bool fits = layout(node(pool).outputs[0]) == Layout::packed && layout(n.inputs[0]) == Layout::dense;
     return fits ? pool : -1;
+}
+
+void Route::find_chosen() {
+    chosen_.assign(net_.tensors().size(), std::nullopt);
+    if (options_.target < 0) return;
+    chosen_[index(options_.target)] = 0;
+    for (int i = nodes() - 1; i >= 0; --i) {
+        if (!runs_back(i)) continue;
+        const std::optional<std::int64_t> from = chosen(signal_source(i));
+        for (std::size_t k = 0; from && k < node(i).inputs.size(); ++k) {
+            const std::optional<std::int64_t> same = node(i).op->same_channels(k);
+            if (!same || !signal_goes(i, k)) continue;
+            const int to = signal_target(i, k);
+            if (is_only_way(to)) chosen_[index(to)] = *from + *same;
+        }
+    }
+}
+
+void Route::find_pointwise_pairs() {
+    const std::string& forced = model_.choices().forced();
+    if (!reads_pointwise(forced)) return;
+    for (int i = 0; i < nodes(); ++i) {
+        if (const int before = find_pointwise_before(i); before >= 0) {
+            pointwise_behind_[index(before)] = i;
+            crossed_by_[index(i)] = before;
+        }
+    }
+}
+
+// Its signal goes on through a rectifier, or at once, and no other is added to that afterwards.
+int Route::find_pointwise_before(int i) const {
+    const Network::NodeInfo& n = node(i);
+    if (!runs_back(i) || !n.op->pointwise_source()) return -1;
+    const int between = n.inputs[0];
+    const std::vector<int>& consumers = tensor(between).consumers;
+    const auto adds_later = [&](int c) { return on_way(c) && c < i; };
+    if (std::any_of(consumers.begin(), consumers.end(), adds_later)) return -1;
+    int before = tensor(between).producer;
+    if (before < 0) return -1;
+    const bool rectified = is_rectifier(before);
+    if (rectified) before = tensor(node(before).inputs[0]).producer;
+    if ((rectified || rectifier(i) >= 0) && options_.rule != Rule::deconv) return -1;
+    const Network::NodeInfo& b = node(before);
+    if (!runs_back(before) || !b.op->reads_pointwise(model_.device().info()) || !signal_goes(before, 0) ||
+        chosen(signal_source(i))) {
+        return -1;
+    }
+    // Nothing else is part of either's reverse.
+    if (std::max({pool_before(i), pool_behind(i), pool_before(before), pool_behind(before)}) >= 0) return -1;
+    const bool all_packed = layout(signal_source(i)) == Layout::packed && layout(between) == Layout::packed &&
+                            layout(signal_target(before, 0)) == Layout::packed;
+    return all_packed ? before : -1;
 }
 
 int Route::activation(int i) const {

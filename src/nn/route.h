@@ -2,6 +2,7 @@
 // as part of others.  Memory and steps follow from it, see plan.cpp.
 #pragma once
 
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -49,8 +50,12 @@ class Route {
     int pool_before(int node) const { return pool_before_[index(node)]; }
     /// The pool behind the node (or its rectifier) that its reverse unpools as it reads.
     int pool_behind(int node) const { return pool_behind_[index(node)]; }
-    /// The node whose reverse this one's is part of, for the sake of a pool.
+    /// The 1×1 convolution behind the node (or its rectifier) whose reverse is part of this one's.
+    int pointwise_behind(int node) const { return pointwise_behind_[index(node)]; }
+    /// The node whose reverse this one's is part of.
     int crossed_by(int node) const { return crossed_by_[index(node)]; }
+    /// Where the tensor's signal has the chosen channels only: what its channel 0 is called at the target.
+    std::optional<std::int64_t> chosen(int tensor) const { return chosen_[index(tensor)]; }
     /// The signal at that part of a concatenation may be read where several copies of the whole lie.
     bool reads_apart(int tensor) const;
     bool runs_back(int node) const { return on_way(node) && crossed_by(node) < 0; }
@@ -74,6 +79,9 @@ class Route {
     int find_pool(int i) const;
     int find_pool_before(int i) const;
     int find_pool_behind(int i) const;
+    void find_chosen();
+    void find_pointwise_pairs();
+    int find_pointwise_before(int i) const;
 
     Model& model_;
     const Network& net_;
@@ -84,7 +92,8 @@ class Route {
     std::set<int> kept_;                                             // tensors
     std::vector<Layout> layouts_;                                    // by tensor
     std::vector<int> pool_, pooled_by_, pool_before_, pool_behind_;  // by node
-    std::vector<int> crossed_by_;
+    std::vector<int> pointwise_behind_, crossed_by_;
+    std::vector<std::optional<std::int64_t>> chosen_;  // by tensor
 };
 
 }  // namespace deconv::nn

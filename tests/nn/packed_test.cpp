@@ -147,6 +147,89 @@ TEST(EnginePacked, PartsOfConcatenations) {
     EXPECT_EQ(apart > trials, runs_packed());
 }
 
+/// Modules of few channels, a waist, between many: 1×1 to the waist, from there 1×1 and 3×3, side by side or one of
+/// them, in any order.  "y" is the last map, and `targets` has the modules' ends, too.
+struct Waists {
+    ModelMaker maker;
+    Shape shape;
+    std::vector<std::string> targets;
+    std::string text;
+
+    explicit Waists(Random& random) : shape{random.integer(1, 2), 3, random.integer(6, 14), random.integer(6, 14)} {
+        std::int64_t channels = 4 * random.integer(2, 10);
+        std::string last = convolve(random, "x", 3, channels, 3, "first");
+        for (int module = 0; module < 2; ++module) {
+            const std::string n = std::to_string(module);
+            const std::int64_t waist = 4 * random.integer(1, 25);
+            const std::string middle = convolve(random, last, channels, waist, 1, "to" + n);
+            std::vector<std::string> ends;
+            channels = 0;
+            const std::vector<std::int64_t> kernels =
+                random.pick<std::vector<std::int64_t>>({{1, 3}, {3, 1}, {1}, {1}, {1, 1}});
+            for (const std::int64_t kernel : kernels) {
+                const std::int64_t out = 16 * random.integer(1, 5);
+                ends.push_back(convolve(random, middle, waist, out, kernel, "from" + n + std::to_string(ends.size())));
+                channels += out;
+            }
+            last = ends.size() > 1 ? maker.node("Concat", ends, "d" + n, {{"axis", std::int64_t{1}}}) : ends[0];
+            targets.push_back(last);
+        }
+        targets.push_back("y");
+        maker.node("Relu", {convolve(random, last, channels, 12, 1, "last")}, "y");
+    }
+
+  private:
+    std::string convolve(Random& random, const std::string& from, std::int64_t in, std::int64_t out,
+                         std::int64_t kernel, const std::string& name) {
+        reference::Tensor weights = random.normal({out, in, kernel, kernel});
+        for (double& w : weights.data) w /= std::sqrt(static_cast<double>(in * kernel * kernel));
+        std::vector<std::string> inputs{from, maker.constant(name + "w", Random::rounded(std::move(weights)))};
+        if (random.flip()) inputs.push_back(maker.constant(name + "b", random.normal({out})));
+        std::string last = maker.node("Conv", inputs, name + "c", {{"pads", Ints(4, kernel / 2)}});
+        text += "; " + name + ": " + std::to_string(out) + " of " + std::to_string(kernel);
+        if (random.integer(0, 3) > 0) {
+            last = maker.node("Relu", {last}, name + "r");
+            text += ", Relu";
+        }
+        return last;
+    }
+};
+
+// Two 1×1 convolutions' reverses as one, and products of few source channels.
+TEST(EnginePacked, Waists) {
+    Random random(337);
+    int made = 0;
+    int added = 0;
+    int narrow = 0;
+    constexpr int trials = 30;
+    for (int trial = 0; trial < trials; ++trial) {
+        const Waists w(random);
+        SCOPED_TRACE("trial " + std::to_string(trial) + ": " + reference::to_string(w.shape) + w.text);
+        Comparison comparison(w.maker.proto(), {{"x", random.normal(w.shape)}}, {"y"});
+        // Other rules ask whether a unit was on, and of so many one may be so near to zero that it is in one precision
+        // and is not in the other.
+        const std::vector<nn::Rule> rules = trial % 4 == 0 ? every_rule() : std::vector{nn::Rule::deconv};
+        for (const std::string& target : w.targets) {
+            for (const nn::Rule rule : rules) {
+                comparison.expect_projection(
+                    target, rule,
+                    all_and_others(random, comparison.values().at(target).shape, random.pick<std::size_t>({1, 5})),
+                    3e-5);
+                EXPECT_LE(relative_error(comparison.runner().values("y"), comparison.values().at("y").data), 3e-5);
+                for (const nn::ConvolutionTask& task : comparison.runner().current().convolutions()) {
+                    if (task.pointwise_source) (task.pointwise_source->added ? added : made) += 1;
+                }
+                narrow += dispatches(comparison.runner().current(), "nn/conv_narrow");
+            }
+        }
+    }
+    std::printf("[          ] %d products of few channels, %d of them make their source first, %d add to it\n", narrow,
+                made, added);
+    EXPECT_EQ(narrow > 5 * trials, runs_packed());
+    EXPECT_EQ(made > trials / 4, runs_packed());
+    EXPECT_EQ(added > trials / 4, runs_packed());
+}
+
 TEST(EnginePacked, TransposedConvolutionsWithBias) {
     Random random(303);
     for (const FirstLayer& f : std::vector<FirstLayer>{

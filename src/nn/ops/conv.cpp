@@ -3,6 +3,7 @@
 #include "nn/ops/channel_sums.h"
 #include "nn/ops/conv_gradient.h"
 #include "nn/ops/conv_image.h"
+#include "nn/ops/conv_packed.h"
 #include "nn/ops/convolution.h"
 #include "nn/ops/emit.h"
 #include "nn/ops/operators.h"
@@ -44,6 +45,7 @@ class ConvOperator : public Operator {
         task.chosen = arguments.chosen;
         task.pool = arguments.unpool;
         task.pooled_source = arguments.pooled;
+        task.pointwise_source = arguments.pointwise;
         task.source_stride = arguments.output.stride;
         task.precision = emitter.precision();
         task.label = name_ + " reverse";
@@ -59,6 +61,19 @@ class ConvOperator : public Operator {
     bool reads_apart() const override { return true; }
     bool reads_pooled(const gpu::DeviceInfo& device) const override {
         return forward_ == Direction::forward && ImageConvolution::runs(convolution_, device);
+    }
+    bool reads_pointwise(const gpu::DeviceInfo& device) const override {
+        return forward_ == Direction::forward && PackedConvolution::runs_pairs(convolution_, device);
+    }
+    std::optional<PointwiseSource> pointwise_source() const override {
+        const Convolution& c = convolution_;
+        if (forward_ != Direction::forward || !c.is_pointwise() || c.groups != 1 || c.out_channels % 4 != 0) {
+            return std::nullopt;
+        }
+        PointwiseSource source;
+        source.weights = &weights_;
+        source.channels = c.out_channels;
+        return source;
     }
 
     void gradients(Emitter& emitter, const GradientArguments& arguments) const override {

@@ -110,6 +110,12 @@ bool PackedConvolution::runs(const Convolution& c, const gpu::DeviceInfo& device
     return fits(c, std::max(c.in_elements(), c.out_elements()) * 4, device);
 }
 
+bool PackedConvolution::runs_pairs(const Convolution& c, const gpu::DeviceInfo& device) {
+    // One workgroup makes all outputs of its places: fewer than two would leave a core idle.
+    return runs(c, device) && c.is_pointwise() && c.groups == 1 && c.out_channels <= PackedProduct::widest_waist &&
+           c.in_height * c.in_width >= 64;
+}
+
 bool PackedConvolution::supports(const ConvolutionTask& task, const gpu::DeviceInfo& device) const {
     return fits(task.convolution, scratch_bytes(task), device);
 }
@@ -174,6 +180,7 @@ void PackedConvolution::emit(Emitter& emitter, const ConvolutionTask& task) cons
             product.destination_step_x = x.destination_step;
             product.accumulate = task.accumulate;
             product.chosen = task.chosen;
+            product.before = task.pointwise_source;
             product.first_image = task.first_image;
             product.activation = task.activation;
             product.pool = task.pool;

@@ -9,6 +9,8 @@ class PackedConvolution : public ConvolutionAlgorithm {
   public:
     /// Could it run such a convolution both ways, whatever the layouts?
     static bool runs(const Convolution& convolution, const gpu::DeviceInfo& device);
+    /// Does it well to run such a convolution's reverse and another's before it as one, all of it packed?
+    static bool runs_pairs(const Convolution& convolution, const gpu::DeviceInfo& device);
     std::string_view name() const override { return "packed"; }
     bool takes(Layout source, Layout destination) const override {
         return source != Layout::halves && destination != Layout::halves;
@@ -16,6 +18,7 @@ class PackedConvolution : public ConvolutionAlgorithm {
     bool supports(const ConvolutionTask& task, const gpu::DeviceInfo& device) const override;
     bool runs_chosen() const override { return true; }
     bool pools() const override { return true; }
+    bool reads_pointwise() const override { return true; }
     bool fuses_rectifier(const ConvolutionTask& task) const override {
         return task.source_layout == Layout::dense || task.rectifier->rule == Rule::deconv;
     }

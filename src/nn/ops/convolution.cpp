@@ -32,12 +32,14 @@ std::string describe(const ConvolutionTask& task) {
            join({c.groups * c.out_channels, c.out_height, c.out_width}) + " n" + join({task.images}) +
            (task.precision == Precision::half ? " half" : "") + (task.chosen ? " of chosen channels" : "") +
            (task.pool ? " pooled" : "") + (task.pooled_source ? " from pooled" : "") +
+           (task.pointwise_source ? " behind 1x1 of " + join({task.pointwise_source->channels}) : "") +
            at(" from ", task.source_layout) + at(" to ", task.destination_layout);
 }
 
 bool can_run(const ConvolutionAlgorithm& algorithm, const ConvolutionTask& task, const gpu::DeviceInfo& device) {
     return algorithm.takes(task.source_layout, task.destination_layout) && (!task.pool || algorithm.pools()) &&
-           (!task.pooled_source || algorithm.reads_pooled()) && algorithm.supports(task, device);
+           (!task.pooled_source || algorithm.reads_pooled()) &&
+           (!task.pointwise_source || algorithm.reads_pointwise()) && algorithm.supports(task, device);
 }
 
 bool takes_layout(const Convolution& convolution, std::int64_t images, const LayoutOffer& offer) {
@@ -94,6 +96,9 @@ bool pools(const std::string& algorithm) {
 bool reads_pooled(const std::string& algorithm) {
     return any_named(algorithm, [](const ConvolutionAlgorithm& known) { return known.reads_pooled(); });
 }
+bool reads_pointwise(const std::string& algorithm) {
+    return any_named(algorithm, [](const ConvolutionAlgorithm& known) { return known.reads_pointwise(); });
+}
 
 const ConvolutionAlgorithm& default_algorithm(const ConvolutionTask& task, const gpu::DeviceInfo& device) {
     // The last one runs everything whose ends are dense; others come into question for other layouts.
@@ -125,6 +130,7 @@ void emit_convolution(Emitter& emitter, const ConvolutionTask& task) {
     const std::int64_t source = task.source_elements();
     const std::int64_t destination = task.destination_elements();
     // Scratch memory begins anew with each run, so only its size counts, not where an image begins.
+    const std::int64_t before = task.pointwise_source ? task.pointwise_source->step(task.places()) : 0;
     const std::uint64_t scratch = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(algorithm.scratch_bytes(task)));
     // More scratch memory at once makes nothing faster: sixteen images of VGG-16's conv1_2 would be a gigabyte of
     // Winograd's points.
@@ -132,7 +138,7 @@ void emit_convolution(Emitter& emitter, const ConvolutionTask& task) {
     for_slices(
         task.images,
         {task.source_step() * element_bytes(task.source_layout), destination * element_bytes(task.destination_layout),
-         static_cast<std::int64_t>(gpu::align_up(scratch, limits.storage_alignment))},
+         static_cast<std::int64_t>(gpu::align_up(scratch, limits.storage_alignment)), before * 4},
         limits,
         [&](std::int64_t first, std::int64_t count) {
             ConvolutionTask run = task;
@@ -142,6 +148,11 @@ void emit_convolution(Emitter& emitter, const ConvolutionTask& task) {
                                      (count - 1) * task.source_step() + source);
             run.destination =
                 elements_of(task.destination, task.destination_layout, first * destination, count * destination);
+            if (run.pointwise_source) {
+                PointwiseSource& made_from = *run.pointwise_source;
+                made_from.source =
+                    floats(made_from.source, first * before, (count - 1) * before + made_from.channels * task.places());
+            }
             if (run.pool && run.pool->switches && task.direction == Direction::forward) {
                 run.pool->switches = floats(run.pool->switches, first * destination, count * destination);
             }

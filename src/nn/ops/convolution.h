@@ -23,6 +23,11 @@ struct Convolution {
 
     std::int64_t in_elements() const { return groups * in_channels * in_height * in_width; }
     std::int64_t out_elements() const { return groups * out_channels * out_height * out_width; }
+    /// 1×1, from every place to the same.  Padding at the far edges shows itself in the sizes alone.
+    bool is_pointwise() const {
+        return kernel_y == 1 && kernel_x == 1 && stride_y == 1 && stride_x == 1 && pad_y == 0 && pad_x == 0 &&
+               in_height == out_height && in_width == out_width;
+    }
     /// Multiplications and additions for one image, padding included.
     double flops() const {
         return 2.0 * static_cast<double>(groups * out_channels * in_channels * kernel_y * kernel_x) *
@@ -50,6 +55,8 @@ struct ConvolutionTask {
     std::optional<Pooling> pool;
     /// In reverse: the source is a pool's output in place of its input.
     std::optional<PooledSource> pooled_source;
+    /// In reverse: what makes the source, or adds to it, first.
+    std::optional<PointwiseSource> pointwise_source;
     /// Elements from one image's source to the next where others lie between: only of packed ones; else 0.
     std::int64_t source_stride = 0;
     std::int64_t first_image = 0;  // of the source, counted in the whole signal
@@ -65,6 +72,11 @@ struct ConvolutionTask {
     std::int64_t destination_elements() const {
         if (direction == Direction::forward) return convolution.out_elements() / (pool ? 4 : 1);
         return convolution.in_elements() * (pool ? 4 : 1);
+    }
+    /// Of one image of the source.
+    std::int64_t places() const {
+        return direction == Direction::forward ? convolution.in_height * convolution.in_width
+                                               : convolution.out_height * convolution.out_width;
     }
     /// The source's, counted in the whole signal.
     std::int64_t first_element() const { return first_image * source_elements(); }
@@ -91,6 +103,8 @@ class ConvolutionAlgorithm {
     virtual bool pools() const { return false; }
     /// Unpools as it reads.
     virtual bool reads_pooled() const { return false; }
+    /// Runs a 1×1 convolution's reverse before.
+    virtual bool reads_pointwise() const { return false; }
     /// Reads no other channels than the chosen ones.
     virtual bool runs_chosen() const { return false; }
     /// Applies the task's rectifier (there is one) itself; for others it is applied to the source, in place, before.
@@ -108,9 +122,10 @@ bool can_run(const ConvolutionAlgorithm& algorithm, const ConvolutionTask& task,
 bool takes_layout(const Convolution& convolution, std::int64_t images, const LayoutOffer& offer);
 /// Does the algorithm of that name (none: whichever) read and write tensors in that layout?
 bool takes_layout(const std::string& algorithm, Layout layout);
-/// Does the algorithm of that name (none: some) pool, or read pooled sources?
+/// Does the algorithm of that name (none: some) pool, read pooled sources, or run 1×1 convolutions before?
 bool pools(const std::string& algorithm);
 bool reads_pooled(const std::string& algorithm);
+bool reads_pointwise(const std::string& algorithm);
 /// What suits the kind of device, where nothing was measured.
 const ConvolutionAlgorithm& default_algorithm(const ConvolutionTask& task, const gpu::DeviceInfo& device);
 /// The one that runs the task: Emitter::choice() if it names one that can, else the default.

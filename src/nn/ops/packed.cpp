@@ -1,6 +1,7 @@
 #include "nn/ops/packed.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 
 #include "nn/ops/emit.h"
@@ -41,6 +42,100 @@ void emit_pack(Emitter& emitter, const gpu::Slice& source, std::int64_t height, 
     emitter.emit(std::move(dispatch));
 }
 
+namespace {
+
+/// A variant of conv_narrow.comp, by its constants.
+struct NarrowVariant {
+    std::int64_t waist, block, step;
+    std::string_view shader;
+};
+constexpr std::array<NarrowVariant, 5> narrow_variants = {{{16, 8, 2, "nn/conv_narrow.16"},
+                                                           {32, 8, 2, "nn/conv_narrow.32"},
+                                                           {48, 4, 1, "nn/conv_narrow.48"},
+                                                           {64, 4, 1, "nn/conv_narrow.64"},
+                                                           {PackedProduct::widest_waist, 4, 1, "nn/conv_narrow.96"}}};
+
+const NarrowVariant& narrow_variant(std::int64_t waist) {
+    return *std::find_if(narrow_variants.begin(), narrow_variants.end(),
+                         [&](const NarrowVariant& variant) { return variant.waist == waist; });
+}
+
+/// [channel / 4, up to a multiple of the variant's step][waist][4]
+WeightLayout before_layout(const PointwiseSource& before, std::int64_t channels, const NarrowVariant& variant) {
+    WeightLayout layout;
+    layout.name = "before";
+    layout.table = [&before, &variant, channels] {
+        const std::int64_t step = 4 * variant.step;
+        const std::int64_t inputs = (before.channels + step - 1) / step * step;
+        std::vector<std::uint32_t> table(static_cast<std::size_t>(inputs * variant.waist), WeightLayout::none);
+        for (std::int64_t i = 0; i < before.channels; ++i) {
+            for (std::int64_t o = 0; o < channels; ++o) {
+                table[static_cast<std::size_t>((i / 4 * variant.waist + o) * 4 + i % 4)] = u(i * channels + o);
+            }
+        }
+        return table;
+    };
+    return layout;
+}
+
+/// `product` has a waist().
+void emit_narrow_product(Emitter& emitter, const PackedProduct& product, const gpu::Slice& source,
+                         const gpu::Slice& weights, const gpu::Slice& bias, const gpu::Slice& destination,
+                         const std::string& label) {
+    struct Push {
+        std::uint32_t total, places, waist_blocks, waist_image, before_blocks, before_image;
+        std::uint32_t destination_channels, groups, blocks, share;
+    };
+    const Packed& from = product.source;
+    const NarrowVariant& variant = narrow_variant(product.waist());
+    const std::optional<PointwiseSource>& before = product.before;
+    const std::int64_t outputs = product.destination_channels;
+    const std::int64_t blocks = (outputs + variant.block - 1) / variant.block;
+    constexpr std::int64_t lane_places = 4;
+    const std::int64_t columns = (product.total() + packed_lanes * lane_places - 1) / (packed_lanes * lane_places);
+    // Of few places, workgroups share out the outputs, so that all cores have some; a pair would make its waist again.
+    constexpr std::int64_t enough = 24;
+    const std::int64_t rows = before ? 1 : std::clamp<std::int64_t>(enough / (columns * from.groups), 1, blocks);
+    const std::int64_t share = (blocks + rows - 1) / rows;
+    gpu::Dispatch dispatch;
+    dispatch.shader = variant.shader;
+    dispatch.constants = {u(packed_lanes),
+                          product.accumulate ? 1U : 0U,
+                          product.rectified ? 1U : 0U,
+                          bias ? 1U : 0U,
+                          product.activation == Activation::relu ? 1U : 0U,
+                          before ? 1U : 0U,
+                          before && before->added ? 1U : 0U,
+                          before && before->rectified ? 1U : 0U};
+    const auto texels = [&](bool used, const gpu::Slice& slice) {
+        return gpu::in_texels(used ? slice : emitter.unused(), gpu::Texels::rgba32f);
+    };
+    dispatch.bindings = {
+        texels(!before || before->added, source),
+        texels(true, weights),
+        gpu::in_texels(bias ? bias : emitter.unused()),
+        product.accumulate ? gpu::in_out(destination) : gpu::out(destination),
+        texels(product.accumulate, destination),
+        texels(before.has_value(), before ? before->source : source),
+        texels(before.has_value(),
+               before ? emitter.weights(*before->weights, before_layout(*before, from.channels, variant)) : source)};
+    const std::int64_t image =
+        product.source_stride > 0 ? product.source_stride / 4 : from.groups * from.blocks() * from.plane();
+    dispatch.set_push(Push{u(product.total()), u(from.plane()), u(from.blocks()), u(image),
+                           u(before ? before->channels / 4 : 0), u(before ? before->step(from.plane()) / 4 : 0),
+                           u(outputs), u(from.groups), u(blocks), u(share)});
+    dispatch.groups = {u(columns), u((blocks + share - 1) / share), u(from.groups)};
+    const auto places = static_cast<double>(product.total());
+    dispatch.flops = 2.0 * static_cast<double>(from.groups * from.channels * outputs) * places;
+    if (before) dispatch.flops += 2.0 * static_cast<double>(before->channels * from.channels) * places;
+    dispatch.bytes = static_cast<double>(source.bytes + destination.bytes + weights.bytes);
+    if (before) dispatch.bytes += static_cast<double>(before->source.bytes);
+    dispatch.label = label;
+    emitter.emit(std::move(dispatch));
+}
+
+}  // namespace
+
 bool PackedProduct::few_places() const {
     // Where the last workgroup would be half empty.
     const std::int64_t places = total();
@@ -48,7 +143,19 @@ bool PackedProduct::few_places() const {
     return padded(2 * packed_lanes) * 11 < padded(4 * packed_lanes) * 10;
 }
 
+std::int64_t PackedProduct::waist() const {
+    const bool pointwise = taps_y == 1 && taps_x == 1 && stride_y == 1 && stride_x == 1 && !tested &&
+                           grid_height * grid_width == source.plane();
+    if (!pointwise || !quads || plain || chosen || pool || source.channels > widest_waist) return 0;
+    const auto* found = std::find_if(narrow_variants.begin(), narrow_variants.end(),
+                                     [&](const NarrowVariant& variant) { return variant.waist >= source.channels; });
+    // Where a good part of the waist is not there, its products are with zeros all the same.
+    const bool pays = !few_places() && source.channels * 4 >= found->waist * 3;
+    return before || pays ? found->waist : 0;
+}
+
 std::int64_t PackedProduct::block() const {
+    if (const std::int64_t few = waist(); few > 0) return narrow_variant(few).block;
     const std::int64_t outputs = destination_channels;
     if (outputs <= 4) return 4;
     // A block loads each source texel once: twice the work for that is worth about a tenth.  Writing 32 dense channels
@@ -70,6 +177,7 @@ std::int64_t PackedProduct::block() const {
 void emit_packed_product(Emitter& emitter, const PackedProduct& product, const gpu::Slice& source,
                          const gpu::Slice& weights, const gpu::Slice& bias, const gpu::Slice& destination,
                          const std::string& label) {
+    if (product.waist() > 0) return emit_narrow_product(emitter, product, source, weights, bias, destination, label);
     struct Push {
         std::uint32_t total, places, grid_width, groups, blocks, channels, plane, image, taps_y, taps_x;
         std::uint32_t stride_y, stride_x;

@@ -30,7 +30,8 @@ void emit_pack(Emitter& emitter, const gpu::Slice& source, std::int64_t height, 
                const gpu::Slice& destination, const Packed& packed, const std::optional<Rectifier>& rectifier,
                std::int64_t rectified_first, const std::string& label);
 
-/// One run of conv_packed.comp.  Texels count in the packed source's planes.
+/// One run of conv_packed.comp, or, of few source channels and one tap, conv_narrow.comp.  Texels count in the packed
+/// source's planes.
 struct PackedProduct {
     Packed source;
     std::int64_t grid_height = 1, grid_width = 1;  // places
@@ -62,11 +63,16 @@ struct PackedProduct {
     bool quads = false;
     /// Only these channels of the source are read; without a bias.
     std::optional<Chosen> chosen;
+    /// Makes the source, or adds to it, first: only where that has at most `widest_waist` channels.
+    std::optional<PointwiseSource> before;
     std::int64_t first_image = 0;  // of the source, as the selections count
 
     /// Of all images that one workgroup may have places of: those with channels of their own run apart.
     std::int64_t total() const { return grid_height * grid_width * (chosen ? 1 : source.images); }
     bool few_places() const;
+    /// Source channels that conv_narrow.comp is compiled for, where it runs the product; 0: conv_packed.comp does.
+    std::int64_t waist() const;
+    static constexpr std::int64_t widest_waist = 96;
     /// Output channels that a workgroup computes: the weights' innermost dimension but one.
     std::int64_t block() const;
 };
