@@ -174,7 +174,7 @@ struct Waists {
             last = ends.size() > 1 ? maker.node("Concat", ends, "d" + n, {{"axis", std::int64_t{1}}}) : ends[0];
             targets.push_back(last);
         }
-        targets.push_back("y");
+        targets.emplace_back("y");
         maker.node("Relu", {convolve(random, last, channels, 12, 1, "last")}, "y");
     }
 
