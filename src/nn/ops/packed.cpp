@@ -144,8 +144,13 @@ bool PackedProduct::few_places() const {
 }
 
 std::int64_t PackedProduct::waist() const {
-    const bool pointwise = taps_y == 1 && taps_x == 1 && stride_y == 1 && stride_x == 1 && !tested &&
-                           grid_height * grid_width == source.plane();
+    // From every place to the same: a strided reverse's phases may have one tap, too, but go elsewhere.
+    const bool one_tap = taps_y == 1 && taps_x == 1 && tap_first_y == 0 && tap_first_x == 0;
+    const bool same_steps = stride_y == 1 && stride_x == 1 && destination_step_y == 1 && destination_step_x == 1 &&
+                            destination_first_y == 0 && destination_first_x == 0;
+    const bool same_sizes = grid_height == source.height && grid_width == source.width &&
+                            destination_height == source.height && destination_width == source.width;
+    const bool pointwise = one_tap && same_steps && same_sizes && phases_y * phases_x == 1 && !tested;
     if (!pointwise || !quads || plain || chosen || pool || source.channels > widest_waist) return 0;
     const auto* found = std::find_if(narrow_variants.begin(), narrow_variants.end(),
                                      [&](const NarrowVariant& variant) { return variant.waist >= source.channels; });
