@@ -94,9 +94,7 @@ void DirectConvolution::emit(Emitter& emitter, const ConvolutionTask& task) cons
     } else {
         dispatch.shader = by_forward ? "nn/conv.forward16x1" : "nn/conv.reverse16x1";
     }
-    const bool pointwise = c.kernel_y == 1 && c.kernel_x == 1 && c.stride_y == 1 && c.stride_x == 1 && c.pad_y == 0 &&
-                           c.pad_x == 0 && c.in_height == c.out_height && c.in_width == c.out_width;
-    dispatch.constants = {workgroup, pointwise ? 1U : 0U, task.rectifier ? 1U : 0U};
+    dispatch.constants = {workgroup, c.is_pointwise() ? 1U : 0U, task.rectifier ? 1U : 0U};
     if (task.destination_layout == Layout::halves) dispatch.constants.push_back(1);
     const bool fetched = handed && texels;
     dispatch.bindings = {fetched ? gpu::in_texels(task.source) : gpu::in(task.source),
