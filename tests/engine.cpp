@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
+#include <limits>
 
 namespace deconv::testing {
 namespace {
@@ -82,6 +83,7 @@ void Runner::plan(const std::string& target, nn::Rule rule, nn::LrnReverse lrn, 
     nn::PlanOptions options;
     options.precision = precision_;
     options.keep_signals = keep_signals;
+    options.crop_below = std::numeric_limits<double>::infinity();
     if (!target.empty()) options.target = network().projection_start(index(target));
     options.rule = rule;
     options.lrn = lrn;
@@ -105,17 +107,24 @@ void Runner::set_switches(const std::string& name, const std::vector<std::uint32
     gpu::upload(engine().device, std::as_bytes(std::span(values)), plan_->tensor(index(name)).slice);
 }
 
-void Runner::run(const std::vector<nn::Selection>& selections) {
-    const nn::PlanOptions& options = plan_->options();
-    if (options.target >= 0) {
-        const nn::Extent extent = nn::extent_of(plan_->tensor(options.target).shape);
-        std::vector<nn::SelectionRequest> requests;
-        for (const nn::Selection& selection : selections) {
-            requests.push_back(nn::to_request(selection, extent.width));
-        }
-        gpu::upload(engine().device, std::as_bytes(std::span(requests)), plan_->requests());
+void Runner::request(const std::vector<nn::Selection>& selections) {
+    const nn::Extent extent = nn::extent_of(plan_->tensor(plan_->options().target).shape);
+    std::vector<nn::SelectionRequest> requests;
+    for (const nn::Selection& selection : selections) {
+        requests.push_back(nn::to_request(selection, extent.width));
     }
+    gpu::upload(engine().device, std::as_bytes(std::span(requests)), plan_->requests());
+}
+
+void Runner::run(const std::vector<nn::Selection>& selections) {
+    if (plan_->options().target >= 0) request(selections);
     engine().scheduler.wait(engine().scheduler.submit(*recording_));
+}
+
+void Runner::run_single(const std::vector<nn::Selection>& selections) {
+    request(selections);
+    const gpu::Recording recording(engine().device, engine().pipelines, plan_->single_steps(), {});
+    engine().scheduler.wait(engine().scheduler.submit(recording));
 }
 
 std::vector<float> Runner::values(const std::string& tensor) const {

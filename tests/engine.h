@@ -37,7 +37,8 @@ class Runner {
     const nn::Network& network() const { return model_.network(); }
     nn::Model& model() { return model_; }
 
-    /// Plans anew.  `target` is a tensor's name, empty for forward only.
+    /// Plans anew, with a cropped way back wherever there can be one.  `target` is a tensor's name, empty for forward
+    /// only.
     void plan(const std::string& target = {}, nn::Rule rule = nn::Rule::deconv,
               nn::LrnReverse lrn = nn::LrnReverse::identity, std::int64_t copies = 1,
               const std::vector<std::string>& observed = {}, bool keep_signals = false);
@@ -52,6 +53,8 @@ class Runner {
     void set_switches(const std::string& name, const std::vector<std::uint32_t>& values);
     /// Runs the plan once; one selection for each copy.
     void run(const std::vector<nn::Selection>& selections = {});
+    /// Runs its Plan::single_steps().
+    void run_single(const std::vector<nn::Selection>& selections);
 
     std::vector<float> values(const std::string& tensor) const;
     std::vector<std::uint32_t> switches(const std::string& tensor) const;
@@ -61,6 +64,7 @@ class Runner {
 
   private:
     int index(const std::string& tensor) const;
+    void request(const std::vector<nn::Selection>& selections);
 
     nn::Model model_;
     nn::Precision precision_ = nn::Precision::single;

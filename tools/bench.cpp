@@ -23,6 +23,8 @@ struct Options {
     int size = 0;
     std::int64_t copies = 16;
     double seconds = 1;
+    double crop_below = -1;  // the plans' own
+    bool cropped = false;
     nn::Precision precision = nn::Precision::single;
     bool tune = false, synthetic = false, minimum_limits = false, as_json = false, layers = true, batched = true;
 };
@@ -47,11 +49,14 @@ json measure(Gpu& gpu, const std::string& name, nn::Network network, const std::
     json result = {{"name", name}, {"frames", json::object()}, {"layers", json::array()}};
     result["input"] =
         nn::to_string(model.network().tensors()[static_cast<std::size_t>(model.network().inputs().at(0))].shape);
-    const auto frames = [&](const std::string& what, const nn::PlanOptions& plan_options) {
+    using Where = nn::Selection::Where;
+    const auto frames = [&](const std::string& what, const nn::PlanOptions& plan_options, Where where = Where::all) {
         const nn::Plan plan(model, plan_options);
-        bench::prepare(gpu.device, model, plan);
+        bench::prepare(gpu.device, model, plan, where);
+        const std::vector<gpu::Step>& steps = where == Where::all ? plan.steps() : plan.single_steps();
+        if (steps.empty()) return;  // not cropped
         const bench::FrameTimes times =
-            bench::measure_frames(gpu.device, gpu.pipelines, gpu.scheduler, plan, options.seconds);
+            bench::measure_frames(gpu.device, gpu.pipelines, gpu.scheduler, steps, options.seconds);
         result["frames"][what] = to_json(times.ms);
         result["frames"][what]["processor"] = times.processor_ms;
         result["frames"][what]["device"] = times.device_ms;
@@ -61,6 +66,7 @@ json measure(Gpu& gpu, const std::string& name, nn::Network network, const std::
     nn::PlanOptions forward;
     forward.precision = options.precision;
     nn::PlanOptions project = forward;
+    if (options.crop_below >= 0) project.crop_below = options.crop_below;
     if (!layer.empty()) {
         const nn::Network::Layer& start = model.network().find_layer(layer);
         project.target = model.network().projection_start(start.tensor);
@@ -82,17 +88,21 @@ json measure(Gpu& gpu, const std::string& name, nn::Network network, const std::
     frames("forward", forward);
     if (!layer.empty()) {
         frames("forward+project", project);
+        frames("the same, cropped", project, Where::max);
         if (options.batched) {
             nn::PlanOptions batch = project;
             batch.copies = options.copies;
             frames("forward+project x" + std::to_string(options.copies), batch);
+            frames("the same x" + std::to_string(options.copies) + ", cropped", batch, Where::max);
         }
     }
     if (options.layers) {
         const nn::Plan plan(model, project);
-        bench::prepare(gpu.device, model, plan);
+        const bool cropped = options.cropped && !plan.single_steps().empty();
+        bench::prepare(gpu.device, model, plan, cropped ? Where::max : Where::all);
         for (const bench::LayerTimes& times :
-             bench::measure_layers(gpu.device, gpu.pipelines, gpu.scheduler, plan, options.seconds)) {
+             bench::measure_layers(gpu.device, gpu.pipelines, gpu.scheduler,
+                                   cropped ? plan.single_steps() : plan.steps(), options.seconds)) {
             result["layers"].push_back({{"name", times.name},
                                         {"stage", times.stage},
                                         {"algorithm", times.algorithm},
@@ -240,6 +250,11 @@ int main(int argc, char** argv) {
     app.add_option("--layer", options.layer, "where the projection starts");
     app.add_option("--copies", options.copies, "channels projected together in the batched measurement")
         ->check(CLI::PositiveNumber);
+    app.add_flag("--cropped", options.cropped,
+                 "the layers of a single position's projection, cropped to its receptive field, where that gains");
+    app.add_option("--crop-below", options.crop_below,
+                   "crop where the field has less than this share of the work (0.3)")
+        ->check(CLI::NonNegativeNumber);
     app.add_flag("!--no-layers", options.layers, "only the frame paths");
     app.add_flag("!--no-batch", options.batched, "without the batched measurement");
     app.add_option("--seconds", options.seconds, "of each measurement");

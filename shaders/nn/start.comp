@@ -1,10 +1,12 @@
 #version 450
 // The signal a projection starts with: the chosen values of a tensor, or ones in their places, zero elsewhere.  One
 // invocation computes one element; or (CHOSEN), where the signal is zero before, one place of the chosen channel (or of
-// all of them) of one image and copy: filling memory costs a CPU's driver less.
+// all of them) of one image and copy: filling memory costs a CPU's driver less.  SINGLE: of selections of a single
+// position, the start is that position alone, one channel after the other; one invocation computes one channel.
 //
 // variant: all
 // variant: chosen -DCHOSEN
+// variant: single -DSINGLE
 #include "common.glsl"
 
 layout(local_size_x_id = 0) in;
@@ -23,6 +25,15 @@ layout(push_constant) uniform Push {
 void main() {
     const uint index = linear_index();
     if (index >= p.items) return;
+#ifdef SINGLE
+    const uint run_image = quotient(index, p.channels);
+    const uint channel = index - run_image * p.channels;
+    const ivec4 selection = selections[2 * run_image];
+    const uint at = (remainder(run_image, p.images) * p.channels + channel) * p.plane + uint(selection.z);
+    const bool chosen = selection.x == -2 || channel == uint(selection.x);
+    const float value = selection.w == 1 ? 1.0 : source[at];
+    signal[index] = chosen ? value : 0.0;
+#else
     const uint row = quotient(index, p.plane);
     const uint place = index - row * p.plane;
 #ifdef CHOSEN
@@ -51,5 +62,6 @@ void main() {
                         (selection.y != 1 || place == peaks[image * p.channels + channel].y);
     const float value = selection.w == 1 ? 1.0 : source[(image * p.channels + channel) * p.plane + place];
     signal[index] = chosen ? value : 0.0;
+#endif
 #endif
 }

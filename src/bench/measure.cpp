@@ -119,9 +119,9 @@ Peaks measure_peaks(const gpu::Device& device, gpu::Pipelines& pipelines, gpu::S
 }
 
 std::vector<LayerTimes> measure_layers(const gpu::Device& device, gpu::Pipelines& pipelines, gpu::Scheduler& scheduler,
-                                       const nn::Plan& plan, double seconds) {
+                                       const std::vector<gpu::Step>& all, double seconds) {
     // A stage of its own for every step: then each is a segment, and segments are timed.
-    std::vector<gpu::Step> steps = plan.steps();
+    std::vector<gpu::Step> steps = all;
     for (std::size_t i = 0; i < steps.size(); ++i) steps[i].stage = std::to_string(i);
     const gpu::Recording recording(device, pipelines, steps, uncut());
 
@@ -133,7 +133,7 @@ std::vector<LayerTimes> measure_layers(const gpu::Device& device, gpu::Pipelines
     for (std::size_t i = 0; i < steps.size(); ++i) {
         const gpu::Dispatch& dispatch = steps[i].dispatch;
         const std::string name = layer_of(dispatch.label);
-        const std::string& stage = plan.steps()[i].stage;
+        const std::string& stage = all[i].stage;
         if (layers.empty() || layers.back().times.name != name || layers.back().times.stage != stage) {
             layers.push_back({{name, stage, {}, {}, 0, 0}, {}});
         }
@@ -168,9 +168,9 @@ std::vector<LayerTimes> measure_layers(const gpu::Device& device, gpu::Pipelines
 }
 
 FrameTimes measure_frames(const gpu::Device& device, gpu::Pipelines& pipelines, gpu::Scheduler& scheduler,
-                          const nn::Plan& plan, double seconds) {
-    gpu::Recording recording(device, pipelines, plan.steps(), gpu::Recording::Options::guess(device.info()));
-    gpu::Recording second(device, pipelines, plan.steps(), gpu::Recording::Options::guess(device.info()));
+                          const std::vector<gpu::Step>& steps, double seconds) {
+    gpu::Recording recording(device, pipelines, steps, gpu::Recording::Options::guess(device.info()));
+    gpu::Recording second(device, pipelines, steps, gpu::Recording::Options::guess(device.info()));
     for (gpu::Recording* fresh : {&recording, &recording, &second, &second}) {
         scheduler.wait(scheduler.submit(*fresh));
         fresh->adapt();
@@ -209,7 +209,7 @@ FrameTimes measure_frames(const gpu::Device& device, gpu::Pipelines& pipelines, 
     return times;
 }
 
-void prepare(const gpu::Device& device, const nn::Model& model, const nn::Plan& plan) {
+void prepare(const gpu::Device& device, const nn::Model& model, const nn::Plan& plan, nn::Selection::Where where) {
     const gpu::Slice input = plan.tensor(model.network().inputs().at(0)).slice;
     std::vector<float> values(input.bytes / 4);
     for (std::size_t i = 0; i < values.size(); ++i) values[i] = std::sin(static_cast<float>(i) * 0.37F);
@@ -220,6 +220,7 @@ void prepare(const gpu::Device& device, const nn::Model& model, const nn::Plan& 
     std::vector<nn::SelectionRequest> requests;
     for (std::int64_t copy = 0; copy < plan.options().copies; ++copy) {
         nn::Selection selection;
+        selection.where = where;
         if (plan.options().copies > 1) selection.channel = static_cast<std::int32_t>(copy % extent.channels);
         requests.push_back(nn::to_request(selection, extent.width));
     }

@@ -34,7 +34,7 @@ struct LayerTimes {
 
 /// Runs a plan's dispatches one by one, `seconds` long (three times at least).
 std::vector<LayerTimes> measure_layers(const gpu::Device& device, gpu::Pipelines& pipelines, gpu::Scheduler& scheduler,
-                                       const nn::Plan& plan, double seconds);
+                                       const std::vector<gpu::Step>& steps, double seconds);
 
 struct FrameTimes {
     Times ms;
@@ -43,12 +43,12 @@ struct FrameTimes {
     double processor_ms = 0;  // of all this program's threads, the least of any frame: a CPU's driver runs in them
 };
 
-/// Runs a plan as the live program does, from submission to the end.
+/// Runs a plan's steps as the live program does, from submission to the end.
 FrameTimes measure_frames(const gpu::Device& device, gpu::Pipelines& pipelines, gpu::Scheduler& scheduler,
-                          const nn::Plan& plan, double seconds);
+                          const std::vector<gpu::Step>& steps, double seconds);
 
 /// Fills a plan's input with a fixed pattern, and asks every copy for its own channel of the target (for a single one:
-/// the strongest).
-void prepare(const gpu::Device& device, const nn::Model& model, const nn::Plan& plan);
+/// the strongest), from all of its positions or from where it is largest.
+void prepare(const gpu::Device& device, const nn::Model& model, const nn::Plan& plan, nn::Selection::Where where);
 
 }  // namespace deconv::bench

@@ -129,14 +129,14 @@ void Projector::prepare(int width, int height) {
         const std::uint64_t exhibit_down = exhibit_ ? exhibit_->readback_bytes() : 0;
         slot.upload = gpu::Buffer(device_, exhibit_up_at_ + exhibit_up, gpu::MemoryUse::upload);
         slot.readback = gpu::Buffer(device_, exhibit_down_at_ + exhibit_down, gpu::MemoryUse::readback);
-        const auto record = [&](Kind kind) {
-            return std::make_unique<gpu::Recording>(device_, pipelines_, steps_of(slot, kind),
-                                                    gpu::Recording::Options::guess(device_.info()));
-        };
-        slot.recording = record(options_.publish || !view_wanted_ ? Kind::plain : Kind::with_view);
-        if (options_.publish) {
-            slot.with_view = record(Kind::with_view);
-            slot.aside = record(Kind::aside);
+        for (const Kind kind : {Kind::plain, Kind::with_view, Kind::aside}) {
+            if (!options_.publish && kind != (view_wanted_ ? Kind::with_view : Kind::plain)) continue;
+            for (const bool single : {false, true}) {
+                if (single && plan_.single_steps().empty()) continue;
+                slot.recordings.at(static_cast<std::size_t>(kind)).at(single ? 1 : 0) =
+                    std::make_unique<gpu::Recording>(device_, pipelines_, steps_of(slot, kind, single),
+                                                     gpu::Recording::Options::guess(device_.info()));
+            }
         }
     }
 }
@@ -173,7 +173,7 @@ void Projector::publish_into(int width, int height) {
     published_ = std::move(pictures);
 }
 
-std::vector<gpu::Step> Projector::steps_of(const Slot& slot, Kind kind) {
+std::vector<gpu::Step> Projector::steps_of(const Slot& slot, Kind kind, bool single) {
     const bool tensor = width_ == 0;
     const gpu::Slice up = slot.upload.slice();
     const gpu::Slice down = slot.readback.slice();
@@ -193,7 +193,8 @@ std::vector<gpu::Step> Projector::steps_of(const Slot& slot, Kind kind) {
         steps.push_back(image::fit_step(device_.info(), camera, placement, options_.preprocessing, input, input_width_,
                                         input_height_, channels_));
     }
-    steps.insert(steps.end(), plan_.steps().begin(), plan_.steps().end());
+    const std::vector<gpu::Step>& pass = single ? plan_.single_steps() : plan_.steps();
+    steps.insert(steps.end(), pass.begin(), pass.end());
     steps.insert(steps.end(), mapping_.steps().begin(), mapping_.steps().end());
 
     if (options_.publish && kind != Kind::aside) {
@@ -278,9 +279,10 @@ void Projector::start(Kind kind, const nn::Selection& selection, double seconds,
     std::memcpy(to + viewing_at_, &viewing, sizeof viewing);
     slot.upload_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
     slot.kind = kind;
-    slot.running = slot.recording.get();
-    if (options_.publish && kind == Kind::with_view) slot.running = slot.with_view.get();
-    if (options_.publish && kind == Kind::aside) slot.running = slot.aside.get();
+    const auto& recordings = slot.recordings.at(static_cast<std::size_t>(kind));
+    const bool single = recordings[1] && std::all_of(selections_.begin(), selections_.end(),
+                                                     [](const nn::Selection& s) { return s.is_single(); });
+    slot.running = recordings.at(single ? 1 : 0).get();
     slot.submitted = std::chrono::steady_clock::now();
     slot.ticket = scheduler_.submit(*slot.running);
 }

@@ -117,13 +117,14 @@ class Projector {
     Picture view();
 
   private:
+    /// What comes back: neither view nor projection; the view too; or, of a frame that publishes nothing, the
+    /// projection.
     enum class Kind { plain, with_view, aside };
     struct Slot {
         gpu::Buffer upload;    // picture or tensor, then the request, then what the viewer set
         gpu::Buffer readback;  // view, selection, scores
-        std::unique_ptr<gpu::Recording> recording;
-        // Where frames are published: the same and the view, or the projection alone.
-        std::unique_ptr<gpu::Recording> with_view, aside;
+        /// By kind; of any selections, and of single positions where the plan crops for those.
+        std::array<std::array<std::unique_ptr<gpu::Recording>, 2>, 3> recordings;
         gpu::Recording* running = nullptr;
         Kind kind = Kind::plain;
         gpu::Scheduler::Ticket ticket = 0;
@@ -133,7 +134,7 @@ class Projector {
     };
 
     void publish_into(int width, int height);
-    std::vector<gpu::Step> steps_of(const Slot& slot, Kind kind);
+    std::vector<gpu::Step> steps_of(const Slot& slot, Kind kind, bool single);
     void add_view_steps(std::vector<gpu::Step>& steps, const gpu::Slice& down);
     void start(Kind kind, const nn::Selection& selection, double seconds, const void* data, std::size_t bytes);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "nn/crop.h"
 #include "nn/memory_planner.h"
 #include "nn/route.h"
 #include "nn/step_emitter.h"
@@ -295,11 +296,37 @@ class Plan::Builder {
                 arguments.pool = Pooling{arguments.outputs.size() > 1 ? arguments.outputs[1].slice : gpu::Slice{}};
             n.op->forward(emitter, arguments);
         }
-        if (options_.target >= 0) emit_way_back(emitter);
+        std::size_t behind_selection = 0;
+        if (options_.target >= 0) {
+            emit_selection(emitter);
+            behind_selection = plan_.steps_.size();
+            emit_way_back(emitter);
+        }
         emitter.place_scratch(plan_.blocks_);
+        emit_cropped(behind_selection);
     }
 
-    void emit_way_back(StepEmitter& emitter) {
+    /// In place of what lies behind the selection.
+    void emit_cropped(std::size_t behind_selection) {
+        CroppedWay cropped(model_, options_, route_);
+        if (!cropped.pays()) return;
+        CroppedWay::Ends ends;
+        for (std::size_t t = 0; t < net_.tensors().size(); ++t)
+            ends.forward.push_back(forward_tensor(static_cast<int>(t)));
+        ends.selections = plan_.selections_.slice();
+        ends.reconstruction = plan_.reconstruction_;
+        std::vector<gpu::Step>& steps = plan_.single_steps_;
+        std::vector<ConvolutionTask> not_measured;
+        StepEmitter emitter(model_, steps, not_measured, plan_.constants_);
+        emitter.precision(plan_.options_.precision);
+        emitter.stage("project");
+        cropped.emit(emitter, ends, plan_.blocks_);
+        emitter.place_scratch(plan_.blocks_);
+        steps.insert(steps.begin(), plan_.steps_.begin(),
+                     plan_.steps_.begin() + static_cast<std::ptrdiff_t>(behind_selection));
+    }
+
+    void emit_selection(StepEmitter& emitter) {
         emitter.stage("project");
         const Extent extent = extent_of(tensor(options_.target).shape);
         const gpu::Device& device = model_.device();
@@ -307,8 +334,13 @@ class Plan::Builder {
         plan_.selections_ =
             gpu::Buffer(device, sizeof(ResolvedSelection) * options_.copies * extent.images, gpu::MemoryUse::device);
         plan_.peaks_ = gpu::Buffer(device, 8 * extent.images * extent.channels, gpu::MemoryUse::device);
-        emit_start(emitter, forward_tensor(options_.target), plan_.peaks_.slice(), plan_.requests_.slice(),
-                   plan_.selections_.slice(), signal(options_.target));
+        nn::emit_selection(emitter, forward_tensor(options_.target), plan_.peaks_.slice(), plan_.requests_.slice(),
+                           plan_.selections_.slice(), options_.copies);
+    }
+
+    void emit_way_back(StepEmitter& emitter) {
+        emit_start(emitter, forward_tensor(options_.target), plan_.peaks_.slice(), plan_.selections_.slice(),
+                   signal(options_.target));
         std::vector<bool> begun(net_.tensors().size(), false);
         begun[static_cast<std::size_t>(options_.target)] = true;
         for (int i = static_cast<int>(net_.nodes().size()) - 1; i >= 0; --i) {

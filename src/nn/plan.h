@@ -24,6 +24,9 @@ struct PlanOptions {
     std::set<int> observed;
     /// Every step of the way back stays in memory: see Plan::rungs().
     bool keep_signals = false;
+    /// The way back from a single position is cropped to its receptive field, see Plan::single_steps(), where that has
+    /// less than this share of the work.
+    double crop_below = 0.3;
 };
 
 /// A place on the way back through which all of the signal passes: no branch leads around it.
@@ -44,6 +47,9 @@ class Plan {
     const PlanOptions& options() const { return options_; }
     /// In stages "forward" and, with a target, "project".
     const std::vector<gpu::Step>& steps() const { return steps_; }
+    /// The same, with the same results, where each copy's selection is of a single position (Selection::is_single()):
+    /// the way back is cropped to its receptive field.  Empty where that cannot be, or gains nothing.
+    const std::vector<gpu::Step>& single_steps() const { return single_steps_; }
 
     /// Device memory of a tensor that is there afterwards: inputs (which the caller fills), outputs, target, observed.
     Tensor tensor(int index) const;
@@ -79,7 +85,7 @@ class Plan {
     gpu::Buffer requests_, selections_, peaks_;
     std::vector<gpu::Slice> forward_;  // by tensor; empty where it has none
     Signal reconstruction_;
-    std::vector<gpu::Step> steps_;
+    std::vector<gpu::Step> steps_, single_steps_;
     std::vector<std::string> warnings_;
     std::vector<Rung> rungs_;
     std::vector<ConvolutionTask> convolutions_;

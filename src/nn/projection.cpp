@@ -21,10 +21,9 @@ Extent extent_of(const Shape& shape) {
     return extent;
 }
 
-void emit_start(Emitter& emitter, const Tensor& tensor, const gpu::Slice& peaks, const gpu::Slice& requests,
-                const gpu::Slice& selections, const Signal& start) {
+void emit_selection(Emitter& emitter, const Tensor& tensor, const gpu::Slice& peaks, const gpu::Slice& requests,
+                    const gpu::Slice& selections, std::int64_t copies) {
     const Extent extent = extent_of(tensor.shape);
-    const auto u = [](std::int64_t value) { return static_cast<std::uint32_t>(value); };
     const std::int64_t planes = extent.images * extent.channels;
 
     struct PeaksPush {
@@ -53,10 +52,14 @@ void emit_start(Emitter& emitter, const Tensor& tensor, const gpu::Slice& peaks,
     select.shader = "nn/select";
     select.bindings = {gpu::in(peaks), gpu::in(requests), gpu::out(selections)};
     select.set_push(SelectPush{u(extent.channels), u(extent.images)});
-    select.groups = {u(start.copies * extent.images), 1, 1};
+    select.groups = {u(copies * extent.images), 1, 1};
     select.label = "select";
     emitter.emit(std::move(select));
+}
 
+void emit_start(Emitter& emitter, const Tensor& tensor, const gpu::Slice& peaks, const gpu::Slice& selections,
+                const Signal& start) {
+    const Extent extent = extent_of(tensor.shape);
     struct StartPush {
         std::uint32_t items, first_copy, channels, plane, images;
     };

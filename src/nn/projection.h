@@ -18,6 +18,9 @@ struct Selection {
     Where where = Where::all;
     std::int32_t y = 0, x = 0;  // of the pinned position
     bool one = false;           // start with ones in place of the values
+
+    /// Everything starts at one position.
+    bool is_single() const { return where == Where::pinned || (where == Where::max && channel != all); }
 };
 
 /// As the device reads it; see shaders/nn/select.comp.
@@ -43,9 +46,12 @@ struct Extent {
 };
 Extent extent_of(const Shape& shape);
 
-/// Steps that find every plane's peak, resolve the requests and write the start.  Slices: `peaks` 8 bytes a plane,
-/// `requests` 16 bytes a copy, `selections` 32 bytes for each copy of each image.
-void emit_start(Emitter& emitter, const Tensor& tensor, const gpu::Slice& peaks, const gpu::Slice& requests,
-                const gpu::Slice& selections, const Signal& start);
+/// Steps that find every plane's peak and resolve the requests.  Slices: `peaks` 8 bytes a plane, `requests` 16 bytes a
+/// copy, `selections` 32 bytes for each copy of each image.
+void emit_selection(Emitter& emitter, const Tensor& tensor, const gpu::Slice& peaks, const gpu::Slice& requests,
+                    const gpu::Slice& selections, std::int64_t copies);
+/// Steps that then write the start.
+void emit_start(Emitter& emitter, const Tensor& tensor, const gpu::Slice& peaks, const gpu::Slice& selections,
+                const Signal& start);
 
 }  // namespace deconv::nn
