@@ -27,6 +27,7 @@ void BackgroundTuning::begin(const Engine& engine) {
     options.target = shown.target;
     options.rule = shown.rule;
     options.precision = shown.precision;
+    options.crop_below = 0;  // crops run what is the default
     thread_ = std::thread([this, network = engine.network, options] {
         try {
             const nn::Plan plan(*network->model, options);

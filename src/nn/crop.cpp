@@ -32,7 +32,10 @@ bool has_window(const Network::NodeInfo& n) {
 bool keeps_places(const Network::NodeInfo& n, const Network& net) {
     const std::string& op = n.node->op;
     const Shape& output = n.op->output_shapes()[0];
-    if (op == "Concat") return n.op->same_channels(0).has_value();  // along the channels
+    if (op == "Concat") {
+        const bool maps = std::all_of(n.inputs.begin(), n.inputs.end(), [](int t) { return t >= 0; });
+        return maps && n.op->same_channels(0).has_value();  // along the channels
+    }
     if (!is_one_of(op, {"Relu", "LeakyRelu", "Clip", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "PRelu", "Add",
                         "Sub", "Mul", "Div", "Sum", "BatchNormalization", "LRN", "Identity", "Dropout", "Cast"})) {
         return false;
@@ -70,8 +73,9 @@ CroppedWay::CroppedWay(Model& model, const PlanOptions& options, const Route& ro
     const Shape& target = tensor(options.target).shape;
     if (target.size() != 4) return;
     images_ = target[0] * options.copies;
-    pays_ = find_crops() && share_of_work() < options.crop_below;
-    if (pays_) list_crossings();
+    if (!find_crops() || share_of_work() >= options.crop_below) return;
+    list_crossings();
+    pays_ = fits();
 }
 
 CroppedWay::~CroppedWay() = default;
@@ -142,6 +146,22 @@ double CroppedWay::share_of_work() const {
         cropped += dispatch * (product ? 2 : 3);
     }
     return cropped / whole;
+}
+
+bool CroppedWay::fits() const {
+    const std::uint64_t range = model_.device().limits().storage_range;
+    const auto fits = [&](const Gathered& one) {
+        return one.tensor < 0 || static_cast<std::uint64_t>(elements(tensor(one.tensor).shape)) * 4 <= range;
+    };
+    const bool gathered = std::all_of(crossings_.begin(), crossings_.end(), [&](const Crossing& crossing) {
+        return std::all_of(crossing.inputs.begin(), crossing.inputs.end(), fits) &&
+               std::all_of(crossing.outputs.begin(), crossing.outputs.end(), fits) &&
+               (!crossing.rectified || fits(*crossing.rectified));
+    });
+    const auto image = static_cast<std::uint64_t>(elements(tensor(net_.inputs()[0]).shape) * options_.copies) * 4;
+    return gathered && image <= range && fits({options_.target, {}, -1, -1}) &&
+           std::all_of(requests_.begin(), requests_.end(),
+                       [&](const MemoryRequest& request) { return request.bytes <= range; });
 }
 
 std::shared_ptr<const Operator> CroppedWay::make_cropped(int i, const Crop& input) const {

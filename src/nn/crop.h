@@ -37,7 +37,8 @@ class CroppedWay {
     CroppedWay(const CroppedWay&) = delete;
     CroppedWay& operator=(const CroppedWay&) = delete;
 
-    /// Every node on the way can be cropped, and the work is less than PlanOptions::crop_below of what it is otherwise.
+    /// Every node on the way can be cropped, no memory needs several bindings, and the work is less than
+    /// PlanOptions::crop_below of what it is otherwise.
     bool pays() const { return pays_; }
 
     /// What the steps read and write.
@@ -85,6 +86,8 @@ class CroppedWay {
     Crop made_by(int node) const;
     double share_of_work() const;
     void list_crossings();
+    /// Whatever it binds can be bound at once.
+    bool fits() const;
     std::shared_ptr<const Operator> make_cropped(int i, const Crop& input) const;
     Gathered gather(int tensor, const Crop& crop);
     int memory(std::int64_t elements, int first, int last);

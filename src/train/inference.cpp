@@ -12,7 +12,7 @@ Inference::Inference(const gpu::Device& device, gpu::Pipelines& pipelines, const
              nn::Network(graph, {{graph.inputs.at(0).name,
                                   {static_cast<std::int64_t>(batch), images.channels, images.height, images.width}}})),
       plan_(model_, options_for(layer)),
-      recording_(device, pipelines, plan_.steps(), {100}),
+      recording_(device, pipelines, plan_.single_steps().empty() ? plan_.steps() : plan_.single_steps(), {100}),
       input_(batch * images.image_bytes()) {}
 
 int Inference::scores_tensor() const {

@@ -23,13 +23,13 @@ class LiveEngines : public ::testing::Test {
     std::unique_ptr<live::Engine> make(const EngineSpec& wanted) {
         return live::make_engine(engine().device, engine().pipelines, engine().scheduler, shelf_, wanted, 40, 30);
     }
-    /// R₀ of the strongest channel of a picture, and what the frame says of it.
-    static std::vector<float> projected(live::Engine& made) {
+    /// R₀ of a picture; of the strongest channel unless asked otherwise.
+    static std::vector<float> projected(live::Engine& made, const nn::Selection& selection = {}) {
         Picture picture(40, 30);
         for (std::size_t i = 0; i < picture.rgba.size(); ++i) {
             if (i % 4 != 3) picture.rgba[i] = static_cast<std::uint8_t>(i * 37 % 251);
         }
-        made.projector->submit(picture, {}, 0);
+        made.projector->submit(picture, selection, 0);
         made.projector->collect();
         return made.projector->download(made.projector->plan().reconstruction().slice);
     }
@@ -122,6 +122,37 @@ TEST_F(LiveEngines, NumbersAreThoseOfAnEngineAlone) {
         EXPECT_EQ(projected(**made), expected);
     }
     EXPECT_NE(projected(*learned), projected(*random));
+}
+
+/// Projections of all positions and of single ones, in turn on the same engine: the single ones' are cropped, and are
+/// what they would be otherwise.
+TEST_F(LiveEngines, SinglePositionsAreCropped) {
+    using Where = nn::Selection::Where;
+    EngineSpec wanted = spec();
+    wanted.width = wanted.height = 512;  // else cropping gains nothing
+    const auto made = make(wanted);
+    ASSERT_FALSE(made->projector->plan().single_steps().empty());
+    Runner whole(made->graph().graph(), {{"image", {1, 3, 512, 512}}});
+    whole.plan("relu2");
+    for (const Where where : {Where::all, Where::pinned, Where::max, Where::all, Where::pinned}) {
+        nn::Selection selection;
+        selection.where = where;
+        selection.y = 255;
+        selection.x = 3;
+        selection.one = true;
+        const std::vector<float> found = projected(*made, selection);
+        const nn::Plan& plan = made->projector->plan();
+        whole.set_input("image", made->projector->download(plan.tensor(made->graph().inputs()[0]).slice));
+        whole.run({selection});
+        const std::vector<float> expected = whole.reconstruction();
+        EXPECT_LE(relative_error(found, {expected.begin(), expected.end()}), 1e-5) << static_cast<int>(where);
+        made->projector->submit(Picture(40, 30), selection, 0);
+        const live::ProjectedFrame frame = made->projector->collect();
+        const bool cropped = std::any_of(frame.segments.begin(), frame.segments.end(), [](const auto& segment) {
+            return segment.label.find(" crop") != std::string::npos;
+        });
+        EXPECT_EQ(cropped, where != Where::all);
+    }
 }
 
 class LiveBuilder : public LiveEngines {

@@ -56,6 +56,12 @@ class NetworkComparison {
     void expect_projection(const std::string& target, nn::Rule rule, const std::vector<nn::Selection>& selections,
                            nn::LrnReverse lrn = nn::LrnReverse::identity, double tolerance = 1e-4) {
         const std::vector<float> r0 = project(target, rule, selections, lrn);
+        const bool single =
+            std::all_of(selections.begin(), selections.end(), [](const auto& s) { return s.is_single(); });
+        if (single && !runner_.current().single_steps().empty()) {
+            runner_.run_single(selections);
+            EXPECT_LE(relative_error(runner_.reconstruction(), {r0.begin(), r0.end()}), 1e-5) << "cropped";
+        }
         const std::vector<nn::ResolvedSelection> resolved = runner_.selections();
         const auto one = static_cast<std::ptrdiff_t>(r0.size() / selections.size());
         for (std::size_t k = 0; k < selections.size(); ++k) {
