@@ -29,9 +29,10 @@ void main() {
     const uint run_image = quotient(index, p.channels);
     const uint channel = index - run_image * p.channels;
     const ivec4 selection = selections[2 * run_image];
-    const uint at = (remainder(run_image, p.images) * p.channels + channel) * p.plane + uint(selection.z);
-    const bool chosen = selection.x == -2 || channel == uint(selection.x);
-    const float value = selection.w == 1 ? 1.0 : source[at];
+    const uint at = (remainder(run_image, p.images) * p.channels + channel) * p.plane;
+    const bool here = uint(selection.z) < p.plane;  // a pin may be of another layer
+    const bool chosen = here && (selection.x == -2 || channel == uint(selection.x));
+    const float value = selection.w == 1 ? 1.0 : source[at + (here ? selection.z : 0)];
     signal[index] = chosen ? value : 0.0;
 #else
     const uint row = quotient(index, p.plane);

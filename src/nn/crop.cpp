@@ -78,8 +78,6 @@ CroppedWay::CroppedWay(Model& model, const PlanOptions& options, const Route& ro
     pays_ = fits();
 }
 
-CroppedWay::~CroppedWay() = default;
-
 Shape CroppedWay::shape_of(int t, const Crop& crop) const {
     return {images_, tensor(t).shape[1], crop[0].size, crop[1].size};
 }
@@ -202,7 +200,6 @@ void CroppedWay::list_crossings() {
     const auto made_at = [&](int t, int time) {
         int& signal = signals_[index(t)];
         if (signal < 0) signal = memory(elements(shape_of(t, crop(t))), time, time);
-        requests_[index(signal)].last = time;
     };
     made_at(options_.target, 0);
     std::vector<bool> begun(net_.tensors().size(), false);

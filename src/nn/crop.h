@@ -33,9 +33,6 @@ class CroppedWay {
   public:
     /// All of them outlive it.
     CroppedWay(Model& model, const PlanOptions& options, const Route& route);
-    ~CroppedWay();
-    CroppedWay(const CroppedWay&) = delete;
-    CroppedWay& operator=(const CroppedWay&) = delete;
 
     /// Every node on the way can be cropped, no memory needs several bindings, and the work is less than
     /// PlanOptions::crop_below of what it is otherwise.

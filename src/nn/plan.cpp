@@ -164,14 +164,6 @@ class Plan::Builder {
         for (const int t : net_.inputs()) use_forward(t, forever);
     }
 
-    /// By whom the node's reverse is run, where it has a signal of its own: itself, or the one before a 1×1
-    /// convolution.
-    int runner(int i) const {
-        const int crosser = route_.crossed_by(i);
-        if (crosser >= 0) return route_.pointwise_behind(crosser) == i ? crosser : -1;
-        return route_.on_way(i) ? i : -1;
-    }
-
     void map_backward() {
         signal_.assign(net_.tensors().size(), {});
         if (options_.target < 0) return;
@@ -180,7 +172,7 @@ class Plan::Builder {
         signal_[target] = {new_storage(signal_bytes(options_.target)), 0};
         storage(signal_[target]).use(nodes);
         for (int i = nodes - 1; i >= 0; --i) {
-            const int runs_with = runner(i);
+            const int runs_with = route_.runs_with(i);
             if (runs_with < 0) continue;
             const Network::NodeInfo& n = node(i);
             const Place from = signal_[static_cast<std::size_t>(route_.signal_source(i))];

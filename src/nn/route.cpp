@@ -274,6 +274,12 @@ bool Route::reads_apart(int t) const {
     return node(reader).op->reads_apart() && pool_behind(reader) < 0;
 }
 
+int Route::runs_with(int i) const {
+    const int crosser = crossed_by(i);
+    if (crosser < 0) return on_way(i) ? i : -1;
+    return pointwise_behind(crosser) == i ? crosser : -1;
+}
+
 int Route::signal_source(int i) const {
     const int pool = pool_behind_[index(i)];
     return node(pool >= 0 ? pool : i).outputs[0];

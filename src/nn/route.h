@@ -59,6 +59,9 @@ class Route {
     /// The signal at that part of a concatenation may be read where several copies of the whole lie.
     bool reads_apart(int tensor) const;
     bool runs_back(int node) const { return on_way(node) && crossed_by(node) < 0; }
+    /// Whose reverse carries on the signal at the node's output, where there is one: its own, or, of the 1×1
+    /// convolution of a pair, the one before.
+    int runs_with(int node) const;
     /// The tensors whose signals the node's reverse reads and, for its input k, makes: those beyond such pools.
     int signal_source(int node) const;
     int signal_target(int node, std::size_t k) const;

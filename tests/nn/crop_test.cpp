@@ -86,8 +86,11 @@ class ShrinkingNetwork {
                 break;
             }
             case 6: {
-                const std::string other = branch(last_, channels_, 1);
-                add(random_.pick<std::string>({"Mul", "Sub", "Sum"}), {last_, maker.node("Tanh", {other}, fresh())});
+                const std::string other = maker.node("Tanh", {branch(last_, channels_, 1)}, fresh());
+                const std::string op = random_.pick<std::string>({"Mul", "Sub", "Sum", "Div"});
+                // Divisors are not zero, but outside of a map they might be.
+                const std::string two = maker.constant(fresh(), reference::Tensor{{1}, {2.0}});
+                add(op, {last_, op == "Div" ? maker.node("Add", {other, two}, fresh()) : other});
                 break;
             }
             case 7: {

@@ -85,8 +85,9 @@ bool WinogradConvolution::suits(const ConvolutionTask& task, const gpu::DeviceIn
     const std::int64_t channels = std::min(s.source_channels, s.destination_channels);
     const std::int64_t tiles = s.tiles() * task.images;
     if (runs_packed(device)) {
-        // Of few source channels the products are little beside writing them and transforming them back.
-        return tile_ == 4 ? tiles >= 12 && s.source_channels >= 48 && s.destination_channels >= 16
+        // Of few tiles, or few products, the transforms are most of it.
+        const std::int64_t products = s.source_channels * s.destination_channels;
+        return tile_ == 4 ? tiles >= 12 && channels >= 16 && products >= (tiles >= 49 ? 1024 : 4096)
                           : tiles >= 16 && channels >= 128;
     }
     // The transforms cost what some thirty channels' products do, and more where few tiles leave lanes idle.
