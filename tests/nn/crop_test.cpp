@@ -30,7 +30,7 @@ class ShrinkingNetwork {
         for (double& v : t.data) v /= std::sqrt(inputs);
         return maker.constant(fresh(), Random::rounded(std::move(t)));
     }
-    void add(const std::string& op, std::vector<std::string> inputs, const AttributeList& attributes = {}) {
+    void add(const std::string& op, const std::vector<std::string>& inputs, const AttributeList& attributes = {}) {
         last_ = maker.node(op, inputs, fresh(), attributes);
     }
     void conv(std::int64_t out, std::int64_t kernel, std::int64_t stride, std::int64_t dilation) {
