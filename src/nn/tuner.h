@@ -29,9 +29,10 @@ class Tuner {
 
     /// Gives a model the choices that are known.
     void recall(Model& model) const;
-    /// Measures what is not known of a plan's convolutions (of each algorithm the least of several runs), gives the
-    /// model the choices, and saves them.  True where a plan made now would run something else.  `go_on` is asked
-    /// before each convolution.  Throws Error where memory runs out or the device is lost.
+    /// Measures what is not known of a plan's convolutions (of each algorithm the least of several runs; where that is
+    /// not the default's, again when all are measured), gives the model the choices, and saves them.  True where a plan
+    /// made now would run something else.  `go_on` is asked before each convolution.  Throws Error where memory runs
+    /// out or the device is lost.
     bool tune(Model& model, const Plan& plan, const std::function<bool()>& go_on = {});
 
     /// Milliseconds by algorithm of one task: what is known, or else measured now (and not yet saved).
@@ -43,6 +44,8 @@ class Tuner {
 
   private:
     std::map<std::string, double> measure(const ConvolutionTask& task);
+    /// Of what is known and what is measured now, the less.
+    std::map<std::string, double> measure_again(const ConvolutionTask& task);
     void load();
 
     const gpu::Device& device_;

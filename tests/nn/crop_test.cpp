@@ -309,13 +309,13 @@ TEST(EngineCrop, PaysOrIsLeft) {
         return !nn::Plan(model, options).single_steps().empty();
     };
     // So large that it pays on a device that multiplies much between two dispatches, too.
-    EXPECT_TRUE(is_cropped(320));
+    EXPECT_TRUE(is_cropped(640));
     EXPECT_FALSE(is_cropped(8));
     options.crop_below = 0;
-    EXPECT_FALSE(is_cropped(320));
+    EXPECT_FALSE(is_cropped(640));
     options.crop_below = 1;
     options.keep_signals = true;  // which are looked at whole
-    EXPECT_FALSE(is_cropped(320));
+    EXPECT_FALSE(is_cropped(640));
 }
 
 }  // namespace
