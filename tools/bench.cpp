@@ -254,7 +254,7 @@ int main(int argc, char** argv) {
                  "the layers of a single position's projection, cropped to its receptive field, where that gains");
     app.add_option("--crop-below", options.crop_below,
                    "crop where the field has less than this share of the work (0.3)")
-        ->check(CLI::NonNegativeNumber);
+        ->check(CLI::Range(0.0, 1000.0));
     app.add_flag("!--no-layers", options.layers, "only the frame paths");
     app.add_flag("!--no-batch", options.batched, "without the batched measurement");
     app.add_option("--seconds", options.seconds, "of each measurement");
